@@ -1,0 +1,169 @@
+"""How does a service's process run?
+
+`python -m <service> app|worker|all|migrate`: `app` answers HTTP, `worker` relays and projects, `all` does
+both in one process. Every role serves /healthz and /readyz. SIGTERM and SIGINT drain what runs and exit 0.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Generic, Protocol, TypeVar
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from portal_chassis.app import add_ready_check, create_app
+from portal_chassis.logs import configure_logging, exception_summary
+from portal_chassis.migrate import MigrationError, migrate
+from portal_chassis.settings import Settings, SettingsError
+
+S = TypeVar("S", bound=Settings)
+
+_DRAIN_SECONDS: Final = 10
+_RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0)
+
+_log = structlog.get_logger()
+
+
+class Worker(Protocol):
+    """What a service's worker gives while it runs."""
+
+    def problems(self) -> Sequence[str]:
+        """Say what is missing, for /readyz; empty when all is well."""
+
+
+@dataclass(frozen=True)
+class Service(Generic[S]):
+    """One service, as its `__main__.py` hands it over.
+
+    `settings` reads the environment; `app` and `worker` wire; `migrations` are folders of SQL files,
+    each with the table that records them.
+    """
+
+    name: str
+    settings: Callable[[], S]
+    app: Callable[[S], FastAPI]
+    worker: Callable[[S], AbstractAsyncContextManager[Worker]]
+    migrations: Sequence[tuple[Path, str]]
+
+
+def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
+    """Run one role of `service` until a signal, and leave the process."""
+    parser = argparse.ArgumentParser(prog=f"python -m {service.name}")
+    parser.add_argument("role", choices=("app", "worker", "all", "migrate"))
+    role: str = parser.parse_args(arguments).role
+    configure_logging(service.name)
+    try:
+        settings = service.settings()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            if role == "migrate":
+                runner.run(migrate(settings.database_url, *service.migrations))
+            else:
+                runner.run(_run(service, role, settings))
+    except (SettingsError, MigrationError, _StartError) as error:
+        sys.exit(f"{service.name}: {error}")
+
+
+class _StartError(Exception):
+    """The app did not start."""
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to us: its own handling ends the process by the signal."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing."""
+        yield
+
+
+async def _run(service: Service[S], role: str, settings: S) -> None:
+    app = service.app(settings) if role in ("app", "all") else create_app(service.name)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+    )
+    stopping: asyncio.Event = app.state.stopping
+
+    def stop() -> None:
+        # A second signal does not wait for what is still being answered.
+        server.force_exit = stopping.is_set()
+        stopping.set()
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    worker = _Supervised(service.worker, settings) if role in ("worker", "all") else None
+    async with contextlib.nullcontext() if worker is None else worker.running(app):
+        _log.info("starting", role=role, pid=os.getpid())
+        try:
+            await server.serve()
+        except SystemExit:  # how uvicorn says that the port is taken
+            raise _StartError(f"cannot listen on {settings.http_host}:{settings.http_port}") from None
+        if not server.started:
+            raise _StartError("the app did not start; the log's last lines say why")
+    _log.info("stopped", role=role)
+
+
+class _Supervised(Generic[S]):
+    """Keeps a worker running: a dependency that is down makes the process not ready, not dead."""
+
+    def __init__(self, worker: Callable[[S], AbstractAsyncContextManager[Worker]], settings: S) -> None:
+        self._make = worker
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._worker: Worker | None = None
+        self._failure: str | None = None
+
+    @contextlib.asynccontextmanager
+    async def running(self, app: FastAPI) -> AsyncIterator[None]:
+        """Run the worker beside the block, and end it cleanly after the block."""
+        add_ready_check(app, self._problems)
+        task = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            self._stop.set()
+            await task
+
+    async def _keep(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                async with self._make(self._settings) as self._worker:
+                    failures = 0
+                    self._failure = None
+                    await self._stop.wait()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, shown and tried again
+                # Only the name: a message may hold a row's values. What the log needs is where it happened.
+                self._failure = type(error).__name__
+                _log.error("worker failed", exception=exception_summary(error))
+                wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                failures += 1
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), wait)
+            finally:
+                self._worker = None
+
+    async def _problems(self) -> Sequence[str]:
+        if self._worker is None:
+            return [f"worker: {self._failure or 'starting'}"]
+        return self._worker.problems()
