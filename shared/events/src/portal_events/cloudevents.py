@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
+import orjson
+
 from portal_events.stored import Metadata, StoredEvent
 from portal_events.topics import events_topic
 
@@ -19,7 +21,7 @@ Header = tuple[str, bytes]
 _SPECVERSION: Header = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Header = ("content-type", b"application/json")
 _TYPE = re.compile(r"portal\.([a-z][a-z0-9_]*)\.([A-Za-z][A-Za-z0-9]*)\.v([1-9][0-9]*)", re.ASCII)
-_DECIMAL = re.compile(rb"[0-9]{1,19}")
+_LONGEST_NUMBER = len(str(2**63))
 _UUID_CHARACTERS = 36
 
 
@@ -50,26 +52,26 @@ def to_record(stored: StoredEvent) -> Record:
     """Return the event's record; what an optional header would say nothing in is left out."""
     metadata = stored.metadata
     source, type_, schema = _constant_headers(stored.owner, stored.type, stored.version)
-    subject = str(metadata.subject).encode()
+    subject = _uuid(metadata.subject)
     headers = [
         _SPECVERSION,
-        ("ce_id", str(stored.id).encode()),
+        ("ce_id", _uuid(stored.id)),
         source,
         type_,
         ("ce_time", _rfc3339(stored.time)),
         ("ce_subject", subject),
         schema,
         ("ce_sequence", b"%d" % stored.position),
-        ("ce_correlationid", str(metadata.correlation_id).encode()),
+        ("ce_correlationid", _uuid(metadata.correlation_id)),
     ]
     if metadata.causation_id is not None:
-        headers.append(("ce_causationid", str(metadata.causation_id).encode()))
+        headers.append(("ce_causationid", _uuid(metadata.causation_id)))
     headers.append(("ce_actor", metadata.actor.encode()))
     if stored.tags:
         headers.append(("ce_tags", _joined(stored.tags)))
     if metadata.request_hash is not None:
         headers.append(("ce_requesthash", metadata.request_hash.encode()))
-    headers.append(("ce_appendid", str(metadata.append_id).encode()))
+    headers.append(("ce_appendid", _uuid(metadata.append_id)))
     headers.append(("ce_appendsize", b"%d" % metadata.append_size))
     if metadata.traceparent is not None:
         headers.append(("traceparent", metadata.traceparent.encode()))
@@ -116,12 +118,12 @@ def _read(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> 
         _decoded("value", value),
         _instant(_required(found, "ce_time")),
         Metadata(
-            _shared_id("ce_subject", _required(found, "ce_subject")),
+            _subject(_required(found, "ce_subject")),
             _decoded("ce_actor", _required(found, "ce_actor")),
-            _shared_id("ce_correlationid", _required(found, "ce_correlationid")),
-            _shared_id("ce_appendid", _required(found, "ce_appendid")),
+            _id("ce_correlationid", _required(found, "ce_correlationid")),
+            _id("ce_appendid", _required(found, "ce_appendid")),
             _number(found, "ce_appendsize"),
-            _shared_id("ce_causationid", causation_id) if causation_id is not None else None,
+            _id("ce_causationid", causation_id) if causation_id is not None else None,
             _text(found, "ce_requesthash"),
             _text(found, "traceparent"),
         ),
@@ -137,13 +139,18 @@ def _constant_headers(owner: str, type_: str, version: int) -> tuple[Header, Hea
     )
 
 
+def _uuid(value: UUID) -> bytes:
+    # orjson writes ids and instants three to four times faster than str() and isoformat(); it refuses
+    # subclasses, as the database driver's, whose own str() is quick.
+    return orjson.dumps(value)[1:-1] if type(value) is UUID else str(value).encode()
+
+
 def _rfc3339(time: datetime) -> bytes:
     if time.tzinfo is not UTC:
         if time.utcoffset() is None:
             raise ValueError("an event's time needs a zone")
         time = time.astimezone(UTC)
-    # isoformat is the fastest formatter there is; it writes +00:00, which is cut off for Z.
-    return time.isoformat()[:-6].encode() + b"Z"
+    return orjson.dumps(time, option=orjson.OPT_UTC_Z)[1:-1]
 
 
 def _joined(tags: tuple[str, ...]) -> bytes:
@@ -185,13 +192,15 @@ def _id(name: str, raw: bytes) -> UUID:
     raise _HeaderError(f"{name} is not a UUID")
 
 
-# Subjects, and the ids that events of one append share, come again and again; an event's own id never does.
-_shared_id = lru_cache(maxsize=8192)(_id)
+@lru_cache(maxsize=8192)
+def _subject(raw: bytes) -> UUID:
+    # Subjects come again and again; the other ids hardly ever do.
+    return _id("ce_subject", raw)
 
 
 def _number(found: Mapping[str, bytes], name: str) -> int:
     raw = _required(found, name)
-    if _DECIMAL.fullmatch(raw) is None:
+    if not raw.isdigit() or len(raw) > _LONGEST_NUMBER:
         raise _HeaderError(f"{name} is not a decimal number")
     return int(raw)
 
