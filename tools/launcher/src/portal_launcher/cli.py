@@ -1,0 +1,93 @@
+"""Which subcommands does ./portal have, and with which options?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from portal_launcher.bench import bench
+from portal_launcher.doctor import doctor
+from portal_launcher.down import down
+from portal_launcher.faults import Fault
+from portal_launcher.gates import Selection, test
+from portal_launcher.layout import layout_from_environment
+from portal_launcher.logs import logs
+from portal_launcher.progress import complain
+from portal_launcher.seed import seed
+from portal_launcher.status import status
+from portal_launcher.up import Options, up
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    root = argparse.ArgumentParser(prog="./portal", description="The patient portal on this machine.")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("up", help="start everything and stay in the foreground")
+    command.add_argument("--port", type=int, default=8080, help="the public port (8080)")
+    command.add_argument("--public-url", help="the address people open, when something stands in front")
+    command.add_argument(
+        "--split", action="store_true", help="HTTP and background work in processes of their own"
+    )
+    command.add_argument("--no-seed", action="store_true", help="leave an empty portal empty")
+
+    command = commands.add_parser("down", help="stop what runs")
+    command.add_argument("--purge", action="store_true", help="remove all of its data as well")
+
+    commands.add_parser("status", help="what runs and whether it is ready")
+
+    command = commands.add_parser("logs", help="the end of a process's log")
+    command.add_argument("service", help="identity, booking, gateway, kafka, postgres, ...")
+    command.add_argument("-f", "--follow", action="store_true", help="go on printing")
+
+    commands.add_parser("seed", help="write the demo data into a running, empty portal")
+
+    command = commands.add_parser("doctor", help="what this machine lacks")
+    command.add_argument("--port", type=int, default=8080, help="the public port to look at (8080)")
+
+    command = commands.add_parser("test", help="all gates, or one part; further arguments go to pytest")
+    part = command.add_mutually_exclusive_group()
+    part.add_argument("--unit", action="store_const", const=Selection.UNIT, dest="part", help="no servers")
+    part.add_argument(
+        "--e2e", action="store_const", const=Selection.E2E, dest="part", help="the whole portal"
+    )
+    part.add_argument(
+        "--mutants", action="store_const", const=Selection.MUTANTS, dest="part", help="planted bugs"
+    )
+
+    command = commands.add_parser("bench", help="measure; further arguments go to the benchmark")
+    command.add_argument("name", help="which one")
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code."""
+    described = parser()
+    options, rest = described.parse_known_args(arguments)
+    if rest and options.command not in ("test", "bench"):
+        described.error(f"unknown argument: {rest[0]}")
+    try:
+        return run(options, rest)
+    except Fault as fault:
+        complain(str(fault))
+        return fault.code
+    except KeyboardInterrupt:
+        return 130
+
+
+def run(options: argparse.Namespace, rest: list[str]) -> int:
+    """Hand over to the subcommand's module."""
+    layout = layout_from_environment()
+    asked: dict[str, Callable[[], int]] = {
+        "up": lambda: up(
+            Options(options.port, options.public_url, split=options.split, seed=not options.no_seed), layout
+        ),
+        "down": lambda: down(layout, purge=options.purge),
+        "status": lambda: status(layout),
+        "logs": lambda: logs(layout, options.service, follow=options.follow),
+        "seed": lambda: seed(layout),
+        "doctor": lambda: doctor(layout, options.port),
+        "test": lambda: test(options.part or Selection.ALL, rest),
+        "bench": lambda: bench(options.name, rest),
+    }
+    return asked[options.command]()

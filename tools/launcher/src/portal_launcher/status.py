@@ -1,0 +1,48 @@
+"""What runs, since when, and is it ready?"""
+
+from __future__ import annotations
+
+import time
+
+from portal_launcher.faults import NOT_RUNNING, Fault
+from portal_launcher.layout import Layout
+from portal_launcher.ports import is_free
+from portal_launcher.processes import is_alive
+from portal_launcher.progress import show
+from portal_launcher.readiness import ask_now
+from portal_launcher.run_file import ProcessRecord, read_run
+
+
+def status(layout: Layout) -> int:
+    """Print a table of the processes; exit 1 when one of them is not ready."""
+    run = read_run(layout.run_file)
+    if run is None or not run.is_running:
+        raise Fault(NOT_RUNNING, "The portal does not run; start it with ./portal up.")
+    show(f"{run.url}  (launcher pid {run.pid})")
+    show(f"{'process':<18}{'pid':>8}{'port':>8}{'uptime':>10}{'restarts':>10}  ready")
+    every = True
+    for record in run.processes:
+        said = readiness(record)
+        every = every and said == "yes"
+        age = duration(time.time() - record.since)
+        show(f"{record.name:<18}{record.pid:>8}{record.port or '-':>8}{age:>10}{record.restarts:>10}  {said}")
+    return 0 if every and run.ready else 1
+
+
+def readiness(record: ProcessRecord) -> str:
+    """Say in a word whether a process is ready, or what it lacks."""
+    if not is_alive(record.identity):
+        return "dead, about to be started again"
+    if record.port is None:
+        return "yes"
+    if not record.http:
+        return "no, its port is closed" if is_free(record.port) else "yes"
+    answer = ask_now(record.port)
+    return "yes" if answer.ready else f"no: {answer.missing}"
+
+
+def duration(seconds: float) -> str:
+    """Write a span as people read it."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"

@@ -1,0 +1,227 @@
+"""How does the portal come up, stay up and go down again?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+
+from portal_launcher import ports
+from portal_launcher.faults import NO_SPACE, Fault
+from portal_launcher.layout import Layout
+from portal_launcher.processes import identify, stop_leftovers
+from portal_launcher.progress import Progress, show
+from portal_launcher.readiness import ask
+from portal_launcher.run_file import Run, read_run, take_lock, write_run
+from portal_launcher.secret_files import make_secrets
+from portal_launcher.seed import announce, seed_in_child
+from portal_launcher.servers import STOP_LAST, start_kafka, start_postgres
+from portal_launcher.services import SERVICES, Service, Wiring, process_names
+from portal_launcher.supervise import Program, Supervisor
+from portal_launcher.topics import create_topics
+
+SPACE = 1024**3  # bytes
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `./portal up` was asked for."""
+
+    port: int = 8080
+    public_url: str | None = None
+    split: bool = False
+    seed: bool = True
+
+    @property
+    def url(self) -> str:
+        """The address that people open."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"
+
+
+def up(options: Options, layout: Layout, services: Sequence[Service] = SERVICES) -> int:
+    """Bring the portal up and run it until told to stop; return the exit code."""
+    progress = Progress()
+    try:
+        layout.make()
+        with take_lock(layout.state, options.url):
+            require_space(layout)
+            stop_what_was_left(layout, progress)
+            ports.require_free(options.port)
+            return asyncio.run(Portal(options, layout, services, progress).serve())
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise no_space(layout) from error
+
+
+def require_space(layout: Layout) -> None:
+    """Refuse to start on a disk that is nearly full."""
+    if shutil.disk_usage(layout.state).free < SPACE:
+        raise no_space(layout)
+
+
+def no_space(layout: Layout) -> Fault:
+    """Say that the disk is full and where."""
+    return Fault(
+        NO_SPACE, f"There is too little disk space at {layout.state}: the portal needs 1 GiB; free some."
+    )
+
+
+def stop_what_was_left(layout: Layout, progress: Progress) -> None:
+    """Stop the processes of a launcher that was killed; the lock says that none runs now."""
+    run = read_run(layout.run_file)
+    if run is None:
+        return
+    names = stop_leftovers((record.name, record.identity, record.stop_signal) for record in run.processes)
+    if names:
+        progress.say(f"stopped what a killed launcher had left: {', '.join(names)}")
+    layout.run_file.unlink(missing_ok=True)
+
+
+class Portal:
+    """One portal's processes, from the first to the last."""
+
+    def __init__(
+        self, options: Options, layout: Layout, services: Sequence[Service], progress: Progress
+    ) -> None:
+        self._options = options
+        self._layout = layout
+        self._progress = progress
+        self._processes = process_names(services, split=options.split)
+        self._services = services
+        self._public = next(service.name for service in services if service.public)
+        me = identify(os.getpid())
+        self._run = Run(
+            os.getpid(), me.started if me else 0, options.url, options.port, secrets=str(layout.secrets)
+        )
+        self._supervisor = Supervisor(progress.say, self._record)
+
+    async def serve(self) -> int:
+        """Start, wait for a signal, stop; the stop also happens when the start fails."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        start = asyncio.create_task(self._start())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({start, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if start.done():
+                await start
+                await stopped
+        finally:
+            await self._stop(start)
+        return 0
+
+    async def _start(self) -> None:
+        layout, progress = self._layout, self._progress
+        make_secrets(layout.secrets)
+        internal = [name for name in self._processes if name != self._public]
+        chosen = ports.internal_ports(layout.state, ["postgres", "kafka", "kafka-controller", *internal])
+        self._run.ports = {**chosen, self._public: self._options.port}
+        self._record()
+        await all_of(self._databases(), self._kafka())
+        wiring = self._wiring()
+        waiting = []
+        for name, (service, role) in self._processes.items():
+            waiting.append(self._start_service(wiring.program(service, role, name=name)))
+        await all_of(*waiting)
+        if self._options.seed:
+            await seed_in_child(self._supervisor, self._run, layout, progress.say)
+        self._run.ready = True
+        self._record()
+        announce(self._options.url, layout.demo)
+        show(f"ready in {progress.elapsed:.1f} s")
+
+    async def _databases(self) -> None:
+        """Give each service a database, ours or one from the environment, and bring its tables up to date."""
+        given = {
+            service.name: url
+            for service in self._services
+            if (url := os.environ.get(f"DATABASE_URL_{service.name.upper()}"))
+        }
+        if len(given) < len(self._services):
+            postgres = await start_postgres(
+                self._layout, self._run.ports["postgres"], self._supervisor, self._progress
+            )
+            self._run.postgres_data = str(postgres.data)
+            for service in self._services:
+                if service.name not in given:
+                    given[service.name] = await postgres.create_database(service.name)
+        else:
+            self._progress.say("using the databases given in the environment")
+        self._run.database_urls = given
+        self._record()
+        wiring = self._wiring()
+        await all_of(
+            *(
+                self._supervisor.run(wiring.program(service, "migrate", name=f"{service.name}-migrate"))
+                for service in self._services
+            )
+        )
+        self._progress.say("the databases are up to date")
+
+    async def _kafka(self) -> None:
+        given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        if given:
+            self._progress.say(f"using the Kafka given in the environment ({given})")
+            self._run.bootstrap_servers = given
+        else:
+            kafka = await start_kafka(self._layout, self._run.ports, self._supervisor, self._progress)
+            self._run.bootstrap_servers = kafka.bootstrap_servers
+            self._run.kafka_data = str(kafka.data)
+        await create_topics(self._run.bootstrap_servers, replication=-1 if given else 1)
+
+    def _wiring(self) -> Wiring:
+        return Wiring(
+            root=self._layout.root,
+            logs=self._layout.logs,
+            secrets=self._layout.secrets,
+            bootstrap_servers=self._run.bootstrap_servers,
+            database_urls=self._run.database_urls,
+            ports=self._run.ports,
+            public_url=self._options.url,
+        )
+
+    async def _start_service(self, program: Program) -> None:
+        port = program.port
+        if port is None:
+            raise AssertionError(program.name)
+
+        async def ready() -> bool:
+            return (await ask(port)).ready
+
+        await self._supervisor.start(program, ready)
+        self._progress.say(f"{program.name} is ready (port {port})")
+
+    async def _stop(self, start: asyncio.Task[None]) -> None:
+        failed = start.done() and not start.cancelled() and start.exception() is not None
+        self._progress.say("stopping what was started" if failed else "stopping")
+        start.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await start
+        public = [name for name, (service, _) in self._processes.items() if service.public]
+        others = [name for name in self._processes if name not in public]
+        await self._supervisor.stop([public, others, *STOP_LAST])
+        self._layout.run_file.unlink(missing_ok=True)
+        self._progress.say("stopped")
+
+    def _record(self) -> None:
+        self._run.processes = self._supervisor.records()
+        write_run(self._layout.run_file, self._run)
+
+
+async def all_of(*jobs: Coroutine[None, None, None]) -> None:
+    """Run jobs at once; the first failure cancels the others and is raised by itself."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
