@@ -1,6 +1,6 @@
 """How do Kafka's jars and PostgreSQL's binaries come to this machine, and are they the right ones?
 
-jgo resolves and downloads what `artifacts/<name>/jgo.toml` asks for; every file is then compared with the
+jgo resolves and downloads what `locked/<name>/jgo.toml` asks for; every file is then compared with the
 SHA-256 in the committed `jgo.lock.toml`, at the download and again before each use.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from portal_launcher.faults import BROKEN, NO_NETWORK, NO_SPACE, Fault
 
-DEFINITIONS = Path(__file__).with_name("artifacts")
+DEFINITIONS = Path(__file__).with_name("locked")
 SPACE_SIGNS = ("No space left", "Errno 28", "quota exceeded")
 
 
@@ -96,8 +96,8 @@ def resolve(name: str, work: Path) -> None:
     words = [line.strip() for line in said.splitlines() if line.strip()]
     raise Fault(
         NO_NETWORK,
-        f"{name} could not be downloaded, which the first run needs; run ./portal up again once the network is"
-        f" there (jgo: {words[-1][:200] if words else 'no answer'}).",
+        f"{name} could not be downloaded, which the first run needs; run ./portal up again once the network"
+        f" is there (jgo: {words[-1][:200] if words else 'no answer'}).",
     )
 
 
@@ -110,5 +110,5 @@ def verify(name: str, files: list[Path]) -> None:
         if found != locked[file.name]:
             raise Fault(
                 BROKEN,
-                f"{file} is not the locked file (SHA-256 differs); delete its folder and run ./portal up again.",
+                f"{file} is not the locked file (SHA-256 differs); delete its folder, then ./portal up.",
             )

@@ -1,4 +1,4 @@
-"""What runs apart from the launcher to fill an empty portal? `python -m portal_launcher.seed_child RUN DEMO`."""
+"""What fills an empty portal, apart from the launcher? `python -m portal_launcher.seed_child RUN DEMO`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is the real launcher run over stand-ins? `python portal_of_fakes.py PORT [--split]`, as `./portal up`."""
+"""How is the real launcher run over stand-ins? `python portal_of_fakes.py PORT [--split]`."""
 
 import sys
 
