@@ -17,10 +17,10 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from joserfc.jwt import JWTClaimsRegistry
-from portal_eventstore.decision import Forbidden, Refusal
 
 from portal_chassis.clock import CurrentTime
 from portal_chassis.positions import HEADER, Positions, decode, encode, merge
+from portal_eventstore.decision import Forbidden, Refusal
 
 LIFETIME_SECONDS: Final = 30
 

@@ -8,15 +8,15 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, overload
 
 import orjson
 from fastapi import Depends, Header
 from fastapi import Request as HttpRequest
-from portal_eventstore.command import Request
-from portal_eventstore.decision import Malformed
 
 from portal_chassis.settings import read_key
+from portal_eventstore.command import Request
+from portal_eventstore.decision import Malformed
 
 MAX_KEY: Final = 128
 
@@ -41,6 +41,14 @@ class RequestKeys:
     def __init__(self, key_file: Path) -> None:
         """Read the key: 32 bytes, base64url."""
         self._key = read_key(key_file)
+
+    @overload
+    def request(self, *, actor: str, route: str, key: str, body: bytes | Mapping[str, Any]) -> Request: ...
+
+    @overload
+    def request(
+        self, *, actor: str, route: str, key: str | None, body: bytes | Mapping[str, Any]
+    ) -> Request | None: ...
 
     def request(
         self, *, actor: str, route: str, key: str | None, body: bytes | Mapping[str, Any]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
+
 from portal_events.topics import PARTITIONS, events_topic, partition_for
 from portal_eventstore.command import Outcome
 

@@ -13,13 +13,13 @@ from typing import Any, Final, get_args
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from portal_eventstore.decision import Malformed, Refusal
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from portal_chassis.trace import current_trace
+from portal_eventstore.decision import Malformed, Refusal
 
 MEDIA_TYPE: Final = "application/problem+json"
 

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from portal_eventstore.decision import Refusal
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from portal_chassis.logs import exception_summary
 from portal_chassis.problems import internal_error_response, refusal_response
 from portal_chassis.trace import continued, enter
+from portal_eventstore.decision import Refusal
 
 MAX_BODY_BYTES: Final = 64 * 1024
 

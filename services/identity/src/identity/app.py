@@ -1,0 +1,129 @@
+"""How is identity's HTTP side put together?"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+from fastapi import FastAPI
+
+from identity.accounts import Accounts
+from identity.credentials import Credentials, PostgresCredentials
+from identity.data_keys import DataKeys, PostgresDataKeys
+from identity.my_account import endpoint as my_account
+from identity.my_account.read import MyAccounts
+from identity.open_account import endpoint as open_account
+from identity.open_account.registration import OWNER, Registration
+from identity.passwords import Passwords
+from identity.settings import IdentitySettings
+from identity.sign_in import endpoint as sign_in
+from identity.sign_in.check import SignIn
+from portal_chassis.access import TokenVerifier
+from portal_chassis.app import add_ready_check, create_app
+from portal_chassis.clock import Clock, utc_now
+from portal_chassis.idempotency import RequestKeys
+from portal_events.blind import BlindIndex
+from portal_events.keys import FileKeyWrap
+from portal_eventstore.execute import Decider
+from portal_eventstore.issue_keys import KeyPublisher
+from portal_eventstore.postgres import PostgresStore
+from portal_eventstore.store import EventStore
+
+_POOL_SIZE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the rooms are wired from; tests hand over their own."""
+
+    store: EventStore
+    decider: Decider
+    credentials: Credentials
+    data_keys: DataKeys
+    blind_index: BlindIndex
+    request_keys: RequestKeys
+    passwords: Passwords
+    token_verifier: TokenVerifier
+
+
+def wire(app: FastAPI, parts: Parts) -> Registration:
+    """Give every endpoint what it needs; returns the handler that the demo data uses too."""
+    accounts = Accounts(parts.store, parts.blind_index)
+    registration = Registration(
+        store=parts.store,
+        decider=parts.decider,
+        credentials=parts.credentials,
+        data_keys=parts.data_keys,
+        blind_index=parts.blind_index,
+        request_keys=parts.request_keys,
+        passwords=parts.passwords,
+    )
+    app.state.token_verifier = parts.token_verifier
+    app.state.registration = registration
+    app.state.sign_in = SignIn(accounts, parts.credentials, parts.passwords)
+    app.state.my_accounts = MyAccounts(accounts, parts.data_keys)
+    return registration
+
+
+def rooms(*, clock: Clock = utc_now, lifespan: Any = None) -> FastAPI:
+    """Make the app with its endpoints, not wired yet."""
+    app = create_app("identity", lifespan=lifespan, clock=clock)
+    for room in (open_account, sign_in, my_account):
+        app.include_router(room.router)
+    return app
+
+
+def make_app(settings: IdentitySettings, *, clock: Clock = utc_now) -> FastAPI:
+    """Make the app; its lifespan connects to the database."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with connected(settings) as parts:
+            wire(app, parts)
+            add_ready_check(app, lambda: _missing(parts.store))
+            yield
+
+    return rooms(clock=clock, lifespan=lifespan)
+
+
+@asynccontextmanager
+async def connected(settings: IdentitySettings) -> AsyncIterator[Parts]:
+    """Open what the rooms need, and close it afterwards."""
+    key_wrap = FileKeyWrap(settings.key_encryption_key_file)
+    blind_index = BlindIndex(settings.uniqueness_key_file)
+    request_keys = RequestKeys(settings.request_key_file)
+    token_verifier = TokenVerifier(settings.gateway_public_key_file, OWNER)
+    passwords = Passwords()
+    store = await PostgresStore.connect(settings.database_url, OWNER)
+    pool = await asyncpg.create_pool(
+        settings.database_url,
+        min_size=1,
+        max_size=_POOL_SIZE,
+        command_timeout=5,
+        server_settings={"application_name": "identity app"},
+    )
+    # Keys are issued here and published by the worker.
+    publisher = KeyPublisher(settings.database_url, key_wrap, settings.kafka_bootstrap_servers)
+    decider = Decider(store)
+    try:
+        yield Parts(
+            store=store,
+            decider=decider,
+            credentials=PostgresCredentials(pool),
+            data_keys=PostgresDataKeys(pool, key_wrap, publisher),
+            blind_index=blind_index,
+            request_keys=request_keys,
+            passwords=passwords,
+            token_verifier=token_verifier,
+        )
+    finally:
+        await decider.close()
+        await store.close()
+        await pool.close()
+        passwords.close()
+
+
+async def _missing(store: EventStore) -> list[str]:
+    await store.head()
+    return []

@@ -1,0 +1,51 @@
+"""Which data key has identity made for a patient?
+
+The key is kept, wrapped, before anything is sealed under it; the worker publishes it on `patient.keys`.
+Identity reads its own table, so that a person's own account needs no Kafka.
+"""
+
+from typing import Any, Protocol
+from uuid import UUID
+
+from portal_events.keys import KeyWrap, WrappedKey
+from portal_eventstore.issue_keys import KeyPublisher
+
+
+class DataKeys(Protocol):
+    """The data keys, one a patient."""
+
+    async def issue(self, patient_id: UUID) -> bytes:
+        """Make and keep the key of a patient who is about to be registered."""
+
+    async def remove(self, patient_id: UUID) -> None:
+        """Forget the key of a patient who was not registered."""
+
+    async def key(self, patient_id: UUID) -> bytes | None:
+        """Return a patient's key, None when there is none."""
+
+
+class PostgresDataKeys:
+    """The table `issued_key`, wrapped."""
+
+    def __init__(self, pool: Any, wrap: KeyWrap, publisher: KeyPublisher) -> None:
+        """Use the service's own pool; `publisher` need not be started here."""
+        self._pool = pool
+        self._wrap = wrap
+        self._publisher = publisher
+
+    async def issue(self, patient_id: UUID) -> bytes:
+        """Insert a row and wake the publisher."""
+        return await self._publisher.issue(self._pool, patient_id)
+
+    async def remove(self, patient_id: UUID) -> None:
+        """Delete a row. Were it published already, it would be nobody's key."""
+        await self._pool.execute("delete from issued_key where patient_id = $1", patient_id)
+
+    async def key(self, patient_id: UUID) -> bytes | None:
+        """Read and unwrap one key."""
+        row = await self._pool.fetchrow(
+            "select patient_id, kek_version, ciphertext from issued_key where patient_id = $1", patient_id
+        )
+        if row is None:
+            return None
+        return self._wrap.unwrap(WrappedKey(row["patient_id"], row["kek_version"], row["ciphertext"]))

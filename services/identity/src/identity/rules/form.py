@@ -1,0 +1,153 @@
+"""Is a sign-up form complete and plausible?
+
+Pure: everything here depends on the form and the day alone. What depends on facts is decided in open_account.
+A fault's detail never repeats what was typed.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from identity.rules.pesel import Pesel, PeselInvalidError, read_pesel
+from portal_events.blind import EmailMalformedError, normalise_email
+from portal_events.identity import Sex
+
+LANGUAGES: Final = ("pl", "en")
+
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_PASSPORT: Final = re.compile(r"[A-Z0-9]{5,20}")
+_ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# RFC 5321, 4.5.3.1
+_MAX_EMAIL: Final = 254
+_MAX_LOCAL_PART: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with one field. `pointer` is RFC 6901, into the form's JSON."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Form:
+    """A sign-up form as it was typed, with outer spaces removed; its repr shows nothing of it."""
+
+    email: str
+    password: str
+    given_name: str
+    family_name: str
+    pesel: str | None
+    birth_date: str | None
+    sex: Sex | None
+    passport: str | None
+    phone: str
+    language: str
+    regulations: bool
+    privacy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a form without faults is about."""
+
+    birth_date: date
+    sex: Sex
+
+
+def form_faults(form: Form, today: date) -> list[Fault]:
+    """Return what is wrong, field by field, but for the password's strength (rules/password.py)."""
+    return [*_contact_faults(form), *_identity_faults(form, today), *_consent_faults(form)]
+
+
+def person(form: Form) -> Person:
+    """Return birth date and sex of a form that has no faults."""
+    if form.pesel is not None:
+        read = read_pesel(form.pesel)
+        return Person(read.birth_date, read.sex)
+    if form.birth_date is None or form.sex is None:
+        raise ValueError("the form has faults")
+    return Person(date.fromisoformat(form.birth_date), form.sex)
+
+
+def _contact_faults(form: Form) -> Iterator[Fault]:
+    if not _is_email(form.email):
+        yield Fault("/email", "email-invalid", "This is not an e-mail address")
+    if not form.given_name:
+        yield Fault("/givenName", "name-missing", "The given name is required")
+    if not form.family_name:
+        yield Fault("/familyName", "name-missing", "The family name is required")
+    if not _E164.fullmatch(form.phone):
+        detail = "A telephone number begins with + and the country code, digits only (E.164)"
+        yield Fault("/phone", "phone-invalid", detail)
+    if form.language not in LANGUAGES:
+        yield Fault("/language", "language-unknown", f"One of: {', '.join(LANGUAGES)}")
+
+
+def _identity_faults(form: Form, today: date) -> Iterator[Fault]:
+    born = _date(form.birth_date)
+    if form.birth_date is not None and born is None:
+        yield Fault("/birthDate", "birth-date-invalid", "A birth date is written YYYY-MM-DD")
+    if born is not None and born > today:
+        yield Fault("/birthDate", "birth-date-in-future", "The birth date lies in the future")
+    if form.pesel is not None:
+        yield from _pesel_faults(form, form.pesel, born, today)
+    elif form.passport is None:
+        detail = "Give a PESEL, or a birth date, sex and passport number"
+        yield Fault("/pesel", "pesel-or-passport", detail)
+    else:
+        if not _PASSPORT.fullmatch(form.passport):
+            detail = "A passport number has 5 to 20 capital letters and digits"
+            yield Fault("/passport", "passport-invalid", detail)
+        if form.birth_date is None:
+            yield Fault("/birthDate", "missing", "With a passport, the birth date is required")
+        if form.sex is None:
+            yield Fault("/sex", "missing", "With a passport, the sex is required")
+
+
+def _pesel_faults(form: Form, text: str, born: date | None, today: date) -> Iterator[Fault]:
+    if form.passport is not None:
+        yield Fault("/passport", "pesel-or-passport", "With a PESEL, no passport number is wanted")
+    try:
+        pesel: Pesel = read_pesel(text)
+    except PeselInvalidError:
+        yield Fault("/pesel", "pesel-invalid", "This PESEL has a mistake in it")
+        return
+    if pesel.birth_date > today:
+        yield Fault("/pesel", "birth-date-in-future", "By this PESEL the birth date lies in the future")
+    if born is not None and born != pesel.birth_date:
+        detail = "The PESEL says another birth date than the one given"
+        yield Fault("/pesel", "pesel-contradicts-birth-date", detail)
+    if form.sex is not None and form.sex is not pesel.sex:
+        yield Fault("/pesel", "pesel-contradicts-sex", "The PESEL says another sex than the one given")
+
+
+def _consent_faults(form: Form) -> Iterator[Fault]:
+    if not form.regulations:
+        yield Fault("/consents/regulations", "consent-missing", "Consent to the regulations is required")
+    if not form.privacy:
+        yield Fault("/consents/privacy", "consent-missing", "Consent to the privacy policy is required")
+
+
+def _is_email(text: str) -> bool:
+    try:
+        local, _, domain = normalise_email(text).rpartition("@")
+    except EmailMalformedError:
+        return False
+    # No dot, no mail: the portal writes to people on the public internet.
+    return (
+        len(text) <= _MAX_EMAIL and 0 < len(local) <= _MAX_LOCAL_PART and "@" not in local and "." in domain
+    )
+
+
+def _date(text: str | None) -> date | None:
+    if text is None or not _ISO_DATE.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,54 @@
+"""Are these the right address and password?
+
+An unknown address, a wrong password and an account without a password look the same, and take the same steps.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from identity.accounts import Accounts
+from identity.credentials import Credentials
+from identity.passwords import Passwords
+from portal_eventstore.decision import Refusal
+
+
+class SignInFailed(Refusal):
+    """One wording for every cause."""
+
+    code = "sign-in-failed"
+    title = "The e-mail address or the password is not right"
+    status = 401
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Whose credentials these are."""
+
+    account_id: UUID
+    patient_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What checking credentials needs."""
+
+    accounts: Accounts
+    credentials: Credentials
+    passwords: Passwords
+
+    async def check(self, email: str, password: str, *, now: datetime) -> SignedIn:
+        """Return the account; raises SignInFailed. A hash made with old parameters is renewed."""
+        account = await self.accounts.of_address(email)
+        # Without an account a row is looked up all the same, and a hash verified.
+        account_id = uuid7() if account is None else account.account_id
+        password_hash = await self.credentials.password_hash(account_id)
+        matches = await self.passwords.verify(password, password_hash)
+        if account is None or password_hash is None or not matches:
+            raise SignInFailed
+        if self.passwords.outdated(password_hash):
+            renewed = await self.passwords.hash(password)
+            await self.credentials.replace(account_id, password_hash, renewed, now)
+        return SignedIn(account.account_id, account.patient_id)
