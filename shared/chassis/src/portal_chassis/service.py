@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from portal_events.keys import KeyFileError
 
 from portal_chassis.app import add_ready_check, create_app
 from portal_chassis.logs import configure_logging, exception_summary
@@ -69,7 +70,7 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
                 runner.run(migrate(settings.database_url, *service.migrations))
             else:
                 runner.run(_run(service, role, settings))
-    except (SettingsError, MigrationError, _StartError) as error:
+    except (SettingsError, KeyFileError, MigrationError, _StartError) as error:
         sys.exit(f"{service.name}: {error}")
 
 

@@ -4,15 +4,12 @@ A service's `settings.py` subclasses `Settings` and is the only reader of the en
 is its name in capitals.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
+from portal_events import keys
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-KEY_BYTES: Final = 32
 
 
 class SettingsError(Exception):
@@ -41,12 +38,8 @@ class Settings(BaseModel):
 
 
 def read_key(path: Path) -> bytes:
-    """Read a key file: 32 random bytes as base64url text."""
+    """Read a key file: 32 random bytes as base64url text; raises SettingsError."""
     try:
-        text = path.read_text(encoding="ascii").strip()
-        key = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
-    except (OSError, UnicodeDecodeError, binascii.Error) as error:
-        raise SettingsError(f"{path} must hold {KEY_BYTES} bytes as base64url text") from error
-    if len(key) != KEY_BYTES:
-        raise SettingsError(f"{path} must hold {KEY_BYTES} bytes as base64url text, not {len(key)}")
-    return key
+        return keys.read_key(path)
+    except keys.KeyFileError as error:
+        raise SettingsError(str(error)) from error

@@ -139,9 +139,8 @@ def _is_email(text: str) -> bool:
     except EmailMalformedError:
         return False
     # No dot, no mail: the portal writes to people on the public internet.
-    return (
-        len(text) <= _MAX_EMAIL and 0 < len(local) <= _MAX_LOCAL_PART and "@" not in local and "." in domain
-    )
+    short = len(text) <= _MAX_EMAIL and len(local) <= _MAX_LOCAL_PART
+    return short and "@" not in local and "." in domain
 
 
 def _date(text: str | None) -> date | None:
