@@ -1,7 +1,7 @@
 """How can a value be found again, and kept unique, without being shown?
 
-A blind index replaces it by an HMAC-SHA-256 under a key that only its owner holds: equal values have equal tags, and
-nobody without the key can guess which value a tag stands for (a plain hash of a PESEL is guessed in seconds).
+A blind index replaces it by an HMAC-SHA-256 under a key that only its owner holds: equal values have equal
+tags, and nobody without the key can guess what a tag stands for (a plain hash of a PESEL falls in seconds).
 """
 
 import hashlib
@@ -40,8 +40,8 @@ class BlindIndex:
 def normalise_email(address: str) -> str:
     """Return the one spelling under which an address is unique; raises EmailMalformedError.
 
-    Lower case, NFC, the domain as A-labels (IDNA 2008 with UTS 46 mapping). The local part is case-sensitive by
-    RFC 5321 2.4, but no provider that people use treats it so.
+    Lower case, NFC, the domain as A-labels (IDNA 2008 with UTS 46 mapping). The local part is case-sensitive
+    by RFC 5321 2.4, but no provider that people use treats it so.
     """
     local, at, domain = address.strip().rpartition("@")
     if not (local and at) or any(c.isspace() or not c.isprintable() for c in local):

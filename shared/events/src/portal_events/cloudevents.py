@@ -1,7 +1,7 @@
 """How does an event look on Kafka?
 
-CloudEvents 1.0, Kafka protocol binding, binary mode: the event's JSON is the record's value, its context stands in
-UTF-8 headers, the subject is the key. https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+CloudEvents 1.0.2, Kafka protocol binding, binary mode: the event's JSON is the record's value, its context
+stands in UTF-8 headers, the subject is the key.
 """
 
 import re
@@ -79,9 +79,7 @@ def to_record(stored: StoredEvent) -> Record:
     return Record(events_topic(stored.owner), subject, stored.data.encode(), headers)
 
 
-def from_record(
-    topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]
-) -> StoredEvent:
+def from_record(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> StoredEvent:
     """Read a record back; the value stays text. Raises RecordMalformedError, which names topic and header."""
     try:
         return _read(key, value, headers)

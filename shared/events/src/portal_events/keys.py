@@ -1,12 +1,13 @@
 """How does a patient's data key travel to every service, and to nobody else?
 
-identity makes one data key a patient and publishes it on `patient.keys`, wrapped: encrypted under a key-encryption
-key that only services hold. The patient's id and the key-encryption key's version are associated data, so a wrapped
-key serves no other patient. A tombstone on that topic erases: what was sealed under the key stays unreadable.
+identity makes one data key a patient and publishes it on `patient.keys`, wrapped: encrypted under a
+key-encryption key that only services hold. The patient's id and the key-encryption key's version are
+associated data, so a wrapped key serves no other patient. A tombstone there erases: what was sealed stays so.
 """
 
 import base64
 import binascii
+import operator
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,9 +123,7 @@ def from_record(key: bytes | None, value: bytes | None) -> WrappedKey | None:
             return None
         fields = orjson.loads(value)
         kek_version, ciphertext = fields["kekVersion"], fields["ciphertext"]
-        if type(kek_version) is not int:
-            raise TypeError("kekVersion is not a number")
-        return WrappedKey(patient_id, kek_version, _from_base64url(ciphertext))
+        return WrappedKey(patient_id, operator.index(kek_version), _from_base64url(ciphertext))
     except (KeyError, TypeError, ValueError) as error:
         raise KeyRecordError(f"patient.keys: unreadable record: {type(error).__name__}: {error}") from error
 

@@ -87,4 +87,4 @@ Sensitive: TypeAlias = Annotated[
     PlainSerializer(_write, return_type=str),
     WithJsonSchema({"type": "string", "pattern": f"^{_PREFIX}[A-Za-z0-9_-]+$", "x-sensitive": True}),
 ]
-"""The type of a sensitive field of an event; the field's name in JSON stands in the associated data."""
+"""The type of a sensitive field of an event; the field's name in Python stands in the associated data."""

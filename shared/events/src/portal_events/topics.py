@@ -44,7 +44,7 @@ TOPICS: Mapping[str, TopicConfig] = {
 
 @lru_cache(maxsize=65_536)
 def partition_for(key: bytes, partitions: int) -> int:
-    """Return the partition that Kafka's default partitioner gives `key`: positive(murmur2(key)) % partitions."""
+    """Return the partition that Kafka's default partitioner gives `key`."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 
