@@ -1,0 +1,75 @@
+"""When does the network take a facility into its catalogue?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from portal_events.base import Event
+from portal_events.booking import FacilityAdded
+from portal_eventstore.decision import Conflict, Criterion, Decision, Malformed, about
+
+
+class FacilityExists(Conflict):
+    """The id already stands for another facility."""
+
+    code = "facility-exists"
+    title = "Another facility has this id"
+
+
+class ZoneUnknown(Malformed):
+    """Without its wall clock no visit of the facility has a time."""
+
+    code = "zone-unknown"
+    title = "The time zone is not an IANA name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddFacility:
+    """Take a facility into the catalogue; `zone` is its wall clock (IANA name)."""
+
+    facility_id: UUID
+    name: str
+    street: str
+    city: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The facility of this id, where there is one."""
+
+    facility: FacilityAdded | None = None
+
+
+def boundary(command: AddFacility) -> Sequence[Criterion]:
+    """Select what is known of this id."""
+    return [about(f"facility:{command.facility_id}", (FacilityAdded,))]
+
+
+def evolve(state: State, event: Event) -> State:
+    """Remember the facility."""
+    return State(event) if isinstance(event, FacilityAdded) else state
+
+
+def decide(command: AddFacility, state: State) -> list[Event]:
+    """Return [FacilityAdded], or [] when the same facility is already there."""
+    try:
+        ZoneInfo(command.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a path, a folder's name, an empty name
+        raise ZoneUnknown from None
+    added = FacilityAdded(
+        facility_id=command.facility_id,
+        name=command.name,
+        street=command.street,
+        city=command.city,
+        zone=command.zone,
+    )
+    if state.facility is None:
+        return [added]
+    if state.facility == added:
+        return []
+    raise FacilityExists
+
+
+ADD_FACILITY = Decision(boundary=boundary, initial=State(), evolve=evolve, decide=decide)

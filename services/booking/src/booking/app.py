@@ -1,0 +1,96 @@
+"""How are booking's rooms wired to HTTP?"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+import asyncpg
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from booking.appointments import endpoint as appointments
+from booking.book_appointment import endpoint as book_appointment
+from booking.catalogue import endpoint as catalogue
+from booking.free_slots import endpoint as free_slots
+from booking.free_slots.find import find_slot
+from booking.settings import Settings
+from booking.worker import PROJECTIONS
+from portal_chassis.access import TokenVerifier
+from portal_chassis.app import Lifespan, add_ready_check, create_app
+from portal_chassis.clock import Clock, utc_now
+from portal_chassis.idempotency import RequestKeys
+from portal_chassis.positions import Positions
+from portal_chassis.problems import refusal_response
+from portal_events.keys import FileKeyWrap
+from portal_events.topics import PATIENT_KEYS
+from portal_eventstore.consume import create_tables
+from portal_eventstore.decision import StoreUnavailable
+from portal_eventstore.execute import Decider
+from portal_eventstore.key_ring import KeyRing, keys_view
+from portal_eventstore.postgres import PostgresStore
+from portal_eventstore.project import reached, view_of
+
+_SEEN_WITHIN_SECONDS: Final = 2.0
+_ROOMS: Final = (catalogue, free_slots, book_appointment, appointments)
+_DATABASE_GONE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+)
+
+
+def build_app(*, lifespan: Lifespan | None = None, clock: Clock = utc_now) -> FastAPI:
+    """Make the app with all its rooms; `lifespan` or a test fills `app.state` (ports.py)."""
+    app = create_app("booking", lifespan=lifespan, clock=clock)
+    for room in _ROOMS:
+        app.include_router(room.router)
+    for error in _DATABASE_GONE:
+        app.add_exception_handler(error, _unavailable)
+    return app
+
+
+def serve(settings: Settings) -> FastAPI:
+    """Make the app of a process, on PostgreSQL."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        wrap = FileKeyWrap(settings.key_encryption_key_file)
+        app.state.token_verifier = TokenVerifier(settings.gateway_public_key_file, "booking")
+        app.state.request_keys = RequestKeys(settings.request_key_file)
+        store = await PostgresStore.connect(settings.database_url, "booking")
+        decider = Decider(store)
+        async with asyncpg.create_pool(
+            settings.database_url,
+            min_size=1,
+            max_size=8,
+            server_settings={"application_name": "booking app", "statement_timeout": "10s", "jit": "off"},
+        ) as views:
+            # A worker of another process may not have started yet.
+            await create_tables(views, [*map(view_of, PROJECTIONS), keys_view(PATIENT_KEYS)])
+            app.state.decider = decider
+            app.state.views = views
+            app.state.find_slot = partial(find_slot, views)
+            app.state.seen = partial(_seen, views)
+            app.state.data_keys = KeyRing(views, wrap, settings.kafka_bootstrap_servers, "booking")
+            add_ready_check(app, partial(_database_missing, views))
+            yield
+            await decider.close()
+        await store.close()
+
+    return build_app(lifespan=lifespan)
+
+
+async def _seen(views: Any, view: str, positions: Positions) -> bool:
+    return await reached(views, view, positions, _SEEN_WITHIN_SECONDS)
+
+
+async def _database_missing(views: Any) -> Sequence[str]:
+    await views.fetchval("select 1")
+    return []
+
+
+async def _unavailable(_: Request, __: Exception) -> Response:
+    return refusal_response(StoreUnavailable())

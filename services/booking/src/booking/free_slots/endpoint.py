@@ -1,0 +1,225 @@
+"""Which slots are free, for a service and the patient's preferences?"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from booking.cursor import decode_cursor, encode_cursor
+from booking.ports import CurrentSeen, CurrentViews
+from booking.rules.time_overlap import LONGEST_MINUTES
+from portal_chassis.access import CurrentCaller, NotSignedIn
+from portal_chassis.clock import CurrentTime
+from portal_chassis.problems import FieldError, Invalid, problems
+from portal_events.booking import Mode
+
+router = APIRouter()
+
+_WARSAW = ZoneInfo("Europe/Warsaw")
+_DEFAULT_DAYS = 30
+_MOST_DAYS = 92
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2200, 1, 1)
+
+# The booked time that could reach into an offer begins at most one longest visit before it.
+_SEARCH = f"""
+select o.slot_id, o.starts_at, o.zone, o.mode,
+    (extract(epoch from o.ends_at - o.starts_at) / 60)::int as minutes,
+    s.service_id, s.name as service_name, s.name_en as service_name_en,
+    d.doctor_id, d.name as doctor_name,
+    f.facility_id, f.name as facility_name, f.street, f.city
+from free_slots_offer o
+join catalogue_service s on s.service_id = o.service_id
+join catalogue_doctor d on d.doctor_id = o.doctor_id
+join catalogue_facility f on f.facility_id = o.facility_id
+where not exists (
+    select from free_slots_busy b
+    where b.doctor_id = o.doctor_id
+    and b.starts_at > o.starts_at - interval '{LONGEST_MINUTES} minutes'
+    and b.starts_at < o.ends_at
+    and b.ends_at > o.starts_at
+)
+"""  # noqa: S608  a number of our own
+_ORDER = "(o.starts_at, d.name, f.street, o.slot_id)"
+
+
+class Camel(BaseModel):
+    """JSON with camelCase names."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class ServiceOffered(Camel):
+    """A service of the catalogue."""
+
+    id: UUID
+    name: str
+    name_en: str
+
+
+class DoctorOffering(Camel):
+    """The doctor who offers the slot."""
+
+    id: UUID
+    name: str
+
+
+class FacilityOffering(Camel):
+    """Where the slot is offered."""
+
+    id: UUID
+    name: str
+    street: str
+    city: str
+
+
+class SlotItem(Camel):
+    """A free slot. `starts_at` is UTC; `zone` is the wall clock to show it on."""
+
+    slot_id: UUID
+    starts_at: datetime
+    zone: str
+    minutes: int
+    mode: Mode
+    service: ServiceOffered
+    doctor: DoctorOffering
+    facility: FacilityOffering
+
+
+class SlotPage(BaseModel):
+    """One page of the search."""
+
+    items: list[SlotItem]
+    next: str | None
+
+
+class Preferences(BaseModel):
+    """What the patient looks for; dates are days on the clock in Warsaw, both included."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
+
+    service_id: UUID
+    from_: Annotated[date | None, Field(alias="from", ge=_EARLIEST, le=_LATEST)] = None
+    to: Annotated[date | None, Field(ge=_EARLIEST, le=_LATEST)] = None
+    city: Annotated[str | None, Field(max_length=100, pattern=r"^[^\x00]+$")] = None
+    facility_id: UUID | None = None
+    doctor_id: UUID | None = None
+    mode: Mode | None = None
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+@router.get("/slots", response_model=SlotPage, responses=problems(NotSignedIn, Invalid))
+async def free_slots(
+    preferences: Annotated[Preferences, Query()],
+    caller: CurrentCaller,
+    views: CurrentViews,
+    seen: CurrentSeen,
+    now: CurrentTime,
+) -> Response:
+    """List free slots by time, doctor and address."""
+    since, until = _window(preferences, now)
+    fresh = await seen("free_slots", caller.positions)
+    query = _query(preferences, since, until)
+    rows = await views.fetch(query.text, *query.arguments)
+    page = rows[: preferences.limit]
+    following = encode_cursor(_key(page[-1])) if len(rows) > len(page) else None
+    # Encoded once, without a model in between: this is the portal's most frequent answer.
+    content = orjson.dumps(
+        {"items": [_item(row) for row in page], "next": following},
+        default=str,
+        option=orjson.OPT_UTC_Z,
+    )
+    headers = {} if fresh else {"Portal-Stale": "true"}
+    return Response(content, media_type="application/json", headers=headers)
+
+
+@dataclass(slots=True)
+class _Statement:
+    """SQL text and its arguments; every fragment of text is a constant of this file."""
+
+    text: str
+    arguments: list[Any] = field(default_factory=list)
+
+    def add(self, fragment: str, *arguments: object) -> None:
+        """Append a fragment whose `{}` become the arguments' places."""
+        first = len(self.arguments) + 1
+        self.text += fragment.format(*(f"${first + n}" for n in range(len(arguments)))) + "\n"
+        self.arguments += arguments
+
+
+def _query(preferences: Preferences, since: datetime, until: datetime) -> _Statement:
+    """Build the one query from the filters that are there, so that each has the plan that fits it."""
+    query = _Statement(_SEARCH)
+    query.add("and o.service_id = {}", preferences.service_id)
+    query.add("and o.starts_at >= {} and o.starts_at < {}", since, until)
+    if preferences.city is not None:
+        query.add("and f.city = {}", preferences.city)
+    if preferences.facility_id is not None:
+        query.add("and o.facility_id = {}", preferences.facility_id)
+    if preferences.doctor_id is not None:
+        query.add("and o.doctor_id = {}", preferences.doctor_id)
+    if preferences.mode is not None:
+        query.add("and o.mode = {}", preferences.mode.value)
+    if preferences.cursor is not None:
+        key = decode_cursor(preferences.cursor, (_instant, str, str, UUID))
+        query.add(f"and {_ORDER} > ({{}}, {{}}, {{}}, {{}})", *key)
+        query.add("and o.starts_at >= {}", key[0])
+    query.add(f"order by {_ORDER[1:-1]} limit {{}}", preferences.limit + 1)
+    return query
+
+
+def _window(preferences: Preferences, now: datetime) -> tuple[datetime, datetime]:
+    """Return the instants between which slots may start: the first included, the second not."""
+    first = preferences.from_ or now.astimezone(_WARSAW).date()
+    last = preferences.to or first + timedelta(days=_DEFAULT_DAYS)
+    if last < first:
+        raise Invalid([FieldError("", "date-order", "The last day is before the first one", "to")])
+    if (last - first).days > _MOST_DAYS:
+        detail = f"At most {_MOST_DAYS} days can be searched at a time"
+        raise Invalid([FieldError("", "date-range", detail, "to")])
+    # What starts at this very moment has begun.
+    since = max(_midnight(first), now + timedelta(microseconds=1))
+    return since, _midnight(last + timedelta(days=1))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, _WARSAW).astimezone(UTC)
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None or not _EARLIEST <= instant.date() <= _LATEST:
+        raise ValueError("no instant of this list")
+    return instant
+
+
+def _key(row: Any) -> tuple[object, ...]:
+    return (row["starts_at"].isoformat(), row["doctor_name"], row["street"], str(row["slot_id"]))
+
+
+def _item(row: Any) -> dict[str, Any]:
+    return {
+        "slotId": row["slot_id"],
+        "startsAt": row["starts_at"],
+        "zone": row["zone"],
+        "minutes": row["minutes"],
+        "mode": row["mode"],
+        "service": {
+            "id": row["service_id"],
+            "name": row["service_name"],
+            "nameEn": row["service_name_en"],
+        },
+        "doctor": {"id": row["doctor_id"], "name": row["doctor_name"]},
+        "facility": {
+            "id": row["facility_id"],
+            "name": row["facility_name"],
+            "street": row["street"],
+            "city": row["city"],
+        },
+    }

@@ -1,0 +1,58 @@
+"""How do booking's events reach Kafka, and its views follow the topics?"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from booking.appointments.project import APPOINTMENTS
+from booking.catalogue.project import CATALOGUE
+from booking.free_slots.project import FREE_SLOTS
+from booking.settings import Settings
+from portal_events.keys import FileKeyWrap
+from portal_eventstore.key_ring import KeyRing
+from portal_eventstore.project import Projection, Projector
+from portal_eventstore.publish import Relay
+
+PROJECTIONS: Final[tuple[Projection, ...]] = (CATALOGUE, FREE_SLOTS, APPOINTMENTS)
+
+
+@dataclass(frozen=True)
+class BookingWorker:
+    """What runs in the background."""
+
+    relay: Relay
+    projector: Projector
+    keys: KeyRing
+
+    def problems(self) -> Sequence[str]:
+        """Say what does not go on, and why."""
+        return [*self.relay.problems(), *self.projector.problems(), *self.keys.problems()]
+
+
+@asynccontextmanager
+async def run_worker(settings: Settings) -> AsyncIterator[BookingWorker]:
+    """Relay, project and collect patients' keys until the block ends."""
+    servers = settings.kafka_bootstrap_servers
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            asyncpg.create_pool(
+                settings.database_url,
+                min_size=1,
+                max_size=8,
+                server_settings={"application_name": "booking worker"},
+            )
+        )
+        worker = BookingWorker(
+            relay=Relay(database_url=settings.database_url, owner="booking", bootstrap_servers=servers),
+            projector=Projector(
+                service="booking", pool=pool, bootstrap_servers=servers, projections=PROJECTIONS
+            ),
+            keys=KeyRing(pool, FileKeyWrap(settings.key_encryption_key_file), servers, "booking"),
+        )
+        for part in (worker.relay, worker.projector, worker.keys):
+            stack.push_async_callback(part.stop)
+            await part.start()
+        yield worker

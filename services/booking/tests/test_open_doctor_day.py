@@ -1,0 +1,131 @@
+"""Which offers does a doctor's day hold, and does opening it again add anything?"""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from uuid import UUID
+
+import pytest
+
+from booking.open_doctor_day.decide import (
+    OPEN_DOCTOR_DAY,
+    DoctorUnknown,
+    FacilityUnknown,
+    HoursInvalid,
+    OfferDiffers,
+    OpenDoctorDay,
+    ServiceUnknown,
+    Session,
+    slot_id,
+)
+from booking.rules.wall_clock import Hours
+from portal_events.booking import DoctorAdded, DoctorDayOpened, FacilityAdded, Mode, ServiceAdded, Slot
+from portal_eventstore.spec import given
+
+DOCTOR, OCHOTA, MOKOTOW, VILNIUS, DENTIST = (UUID(int=n) for n in range(1, 6))
+DAY = date(2026, 11, 2)
+CATALOGUE = (
+    DoctorAdded(doctor_id=DOCTOR, name="lek. med. Anna Nowak", pwz="5425740", languages=("pl",)),
+    FacilityAdded(facility_id=OCHOTA, name="O", street="ul. 1 Sierpnia 8", city="W", zone="Europe/Warsaw"),
+    ServiceAdded(service_id=DENTIST, name="Stomatolog", name_en="Dentist", price=0),
+)
+SECOND_FACILITY = FacilityAdded(
+    facility_id=MOKOTOW, name="M", street="ul. Domaniewska 41B", city="W", zone="Europe/Warsaw"
+)
+FOREIGN_FACILITY = FacilityAdded(facility_id=VILNIUS, name="V", street="V", city="V", zone="Europe/Vilnius")
+SESSION = Session(
+    facility_id=OCHOTA,
+    service_id=DENTIST,
+    mode=Mode.IN_PERSON,
+    hours=Hours(time(18), time(19)),
+    minutes=30,
+)
+OPEN = OpenDoctorDay(doctor_id=DOCTOR, day=DAY, sessions=(SESSION,))
+AT_16 = datetime(2026, 11, 2, 16, tzinfo=UTC)
+AT_17 = datetime(2026, 11, 2, 17, tzinfo=UTC)
+AT_1730 = datetime(2026, 11, 2, 17, 30, tzinfo=UTC)
+
+
+def offer(starts_at: datetime, facility: UUID = OCHOTA) -> Slot:
+    return Slot(
+        slot_id=slot_id(DOCTOR, facility, DENTIST, starts_at),
+        service_id=DENTIST,
+        facility_id=facility,
+        mode=Mode.IN_PERSON,
+        starts_at=starts_at,
+        minutes=30,
+    )
+
+
+def opened(*slots: Slot, zone: str = "Europe/Warsaw") -> DoctorDayOpened:
+    return DoctorDayOpened(doctor_id=DOCTOR, date=DAY, zone=zone, slots=slots)
+
+
+def test_given_the_catalogue_when_opened_then_one_event_holds_the_days_slots() -> None:
+    given(OPEN_DOCTOR_DAY, *CATALOGUE).when(OPEN).then(opened(offer(AT_17), offer(AT_1730)))
+
+
+def test_given_the_day_when_opened_again_then_nothing() -> None:
+    given(OPEN_DOCTOR_DAY, *CATALOGUE, opened(offer(AT_17), offer(AT_1730))).when(OPEN).then_nothing()
+
+
+def test_given_half_of_the_day_when_opened_then_only_the_rest_is_added() -> None:
+    given(OPEN_DOCTOR_DAY, *CATALOGUE, opened(offer(AT_17))).when(OPEN).then(opened(offer(AT_1730)))
+
+
+def test_given_two_facilities_when_opened_then_both_may_offer_the_same_time() -> None:
+    command = replace(OPEN, sessions=(SESSION, replace(SESSION, facility_id=MOKOTOW)))
+    given(OPEN_DOCTOR_DAY, *CATALOGUE, SECOND_FACILITY).when(command).then(
+        opened(offer(AT_17), offer(AT_1730), offer(AT_17, MOKOTOW), offer(AT_1730, MOKOTOW))
+    )
+
+
+def test_given_facilities_in_two_zones_when_opened_then_each_zone_has_its_event() -> None:
+    command = replace(OPEN, sessions=(SESSION, replace(SESSION, facility_id=VILNIUS)))
+    given(OPEN_DOCTOR_DAY, *CATALOGUE, FOREIGN_FACILITY).when(command).then(
+        opened(offer(AT_17), offer(AT_1730)),
+        opened(
+            offer(AT_16, VILNIUS),
+            offer(datetime(2026, 11, 2, 16, 30, tzinfo=UTC), VILNIUS),
+            zone="Europe/Vilnius",
+        ),
+    )
+
+
+def test_given_an_offer_when_opened_with_another_length_then_refused() -> None:
+    command = replace(OPEN, sessions=(replace(SESSION, minutes=20),))
+    given(OPEN_DOCTOR_DAY, *CATALOGUE, opened(offer(AT_17))).when(command).then_refused(OfferDiffers)
+
+
+def test_given_one_offer_in_two_ways_when_opened_then_refused() -> None:
+    command = replace(OPEN, sessions=(SESSION, replace(SESSION, mode=Mode.VIDEO)))
+    given(OPEN_DOCTOR_DAY, *CATALOGUE).when(command).then_refused(OfferDiffers)
+
+
+def test_given_no_such_doctor_when_opened_then_refused() -> None:
+    given(OPEN_DOCTOR_DAY, *CATALOGUE[1:]).when(OPEN).then_refused(DoctorUnknown)
+
+
+def test_given_no_such_facility_when_opened_then_refused() -> None:
+    given(OPEN_DOCTOR_DAY, CATALOGUE[0], CATALOGUE[2]).when(OPEN).then_refused(FacilityUnknown)
+
+
+def test_given_no_such_service_when_opened_then_refused() -> None:
+    given(OPEN_DOCTOR_DAY, *CATALOGUE[:2]).when(OPEN).then_refused(ServiceUnknown)
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        replace(SESSION, hours=Hours(time(19), time(18))),
+        replace(SESSION, hours=Hours(time(18), time(18, 20))),
+        replace(SESSION, breaks=(Hours(time(18, 30), time(18, 30)),)),
+        replace(SESSION, minutes=0),
+        replace(SESSION, minutes=481),
+    ],
+)
+def test_given_hours_without_a_visit_when_opened_then_refused(session: Session) -> None:
+    given(OPEN_DOCTOR_DAY, *CATALOGUE).when(replace(OPEN, sessions=(session,))).then_refused(HoursInvalid)
+
+
+def test_given_an_offer_when_named_then_its_id_never_changes() -> None:
+    assert slot_id(DOCTOR, OCHOTA, DENTIST, AT_17) == UUID("d04ba193-967c-5a31-b9c5-e81ff0e974e5")
