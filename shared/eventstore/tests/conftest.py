@@ -1,0 +1,59 @@
+"""Which stores do the tests run against, and which bug is planted in this run?"""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import asyncpg
+import pytest
+from portal_eventstore import postgres
+from portal_eventstore.memory import MemoryStore
+from portal_eventstore.postgres import PostgresStore
+from portal_eventstore.store import EventStore
+
+_HERE = Path(__file__).parent
+# Worker processes of the race tests import their function from here.
+sys.path.insert(0, str(_HERE))
+
+
+def pytest_configure() -> None:
+    """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
+    name = os.environ.get("PORTAL_MUTANT")
+    for path in sorted(_HERE.glob("mutants_*.py")) if name else ():
+        spec = spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if name in module.MUTANTS:
+            plant, _ = module.MUTANTS[name]
+            plant()
+
+
+@pytest.fixture
+async def store_url(database_url: str) -> str:
+    """A database with the event store's tables and nothing in them."""
+    connection = await asyncpg.connect(database_url)
+    for migration in sorted(postgres.MIGRATIONS.glob("*.sql")):
+        await connection.execute(migration.read_text().split("-- migrate:down")[0])
+    await connection.close()
+    return database_url
+
+
+@pytest.fixture
+async def postgres_store(store_url: str) -> AsyncIterator[PostgresStore]:
+    """An empty store in PostgreSQL."""
+    store = await PostgresStore.connect(store_url, "example")
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.connected)])
+def store(request: pytest.FixtureRequest) -> EventStore:
+    """An empty store: the same suite for every kind."""
+    if request.param == "memory":
+        return MemoryStore("example")
+    found: PostgresStore = request.getfixturevalue("postgres_store")
+    return found

@@ -1,0 +1,104 @@
+"""Which bugs has an event store had before, and which test catches each when it is planted again?"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from portal_eventstore import execute, postgres
+
+_LOCK = "    perform pg_advisory_xact_lock(7305808869231650892);\n"
+_CHECK = "        select distinct c.append from unnest"
+_LEVEL = "    if current_setting('transaction_isolation') <> 'read committed' then"
+
+
+def _rewrite(*changes: tuple[str, str]) -> Callable[[], None]:
+    def plant() -> None:
+        folder = Path(tempfile.mkdtemp(prefix="mutant-"))
+        for migration in postgres.MIGRATIONS.glob("*.sql"):
+            text = migration.read_text()
+            if migration.name.startswith("0001"):
+                for old, new in changes:
+                    if old not in text:
+                        raise AssertionError(f"nothing to mutate: {old!r}")
+                    text = text.replace(old, new)
+            (folder / migration.name).write_text(text)
+        postgres.MIGRATIONS = folder  # type: ignore[misc]
+
+    return plant
+
+
+def _after_from_another_read() -> None:
+    read = execute.Decider._read
+
+    async def read_then_ask_for_the_head(self: Any, session: Any, waiting: Any) -> Any:
+        bases, requests = await read(self, session, waiting)
+        for base in bases.values():
+            base.after = await self._store.head()
+        return bases, requests
+
+    execute.Decider._read = read_then_ask_for_the_head  # type: ignore[method-assign]
+
+
+def _answer_from_a_cached_state() -> None:
+    read = execute.Decider._read
+
+    async def read_only_what_is_unknown(self: Any, session: Any, waiting: Any) -> Any:
+        if all((id(w.decision), w.boundary) in self._cache for w in waiting):
+            return {(id(w.decision), w.boundary): self._cache[id(w.decision), w.boundary][1] for w in waiting}, {}
+        return await read(self, session, waiting)
+
+    execute.Decider._read = read_only_what_is_unknown  # type: ignore[method-assign]
+
+
+_RACES = "shared/eventstore/tests/test_races.py::"
+_EXECUTE = "shared/eventstore/tests/test_execute.py::"
+_ONE_WINS = _RACES + "test_given_16_tasks_in_4_processes_when_they_race_for_one_slot_then_one_wins"
+
+MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
+    "lock and check in one statement": (
+        _rewrite(
+            (_LOCK, ""),
+            (_CHECK, "        with held as materialized (select pg_advisory_xact_lock(7305808869231650892))\n"
+                     "        select distinct c.append from held, unnest"),
+        ),
+        _ONE_WINS,
+    ),
+    "append under repeatable read": (
+        _rewrite(
+            (_LEVEL, "    if false then"),
+            ("create sequence event_position;",
+             "create sequence event_position;\ndo $do$ begin execute format('alter database %I set "
+             "default_transaction_isolation = %L', current_database(), 'repeatable read'); end $do$;"),
+        ),
+        _ONE_WINS,
+    ),
+    "isolation level not refused": (
+        _rewrite((_LEVEL, "    if false then")),
+        _RACES + "test_given_repeatable_read_when_appended_then_the_function_refuses",
+    ),
+    "no append lock": (_rewrite((_LOCK, "")), _ONE_WINS),
+    "a lock a tag, one after for two tags": (
+        _rewrite(
+            (_LOCK, "    perform pg_advisory_xact_lock(hashtextextended(tag, 0)) from (select distinct tag from "
+                    "unnest(e_tags) as e (tags), string_to_table(e.tags, ' ') as tag order by tag) as t;\n"),
+        ),
+        _RACES + "test_given_boundary_of_two_tags_when_one_is_under_way_then_its_conflict_is_not_lost",
+    ),
+    "an unconditional append skips the lock": (
+        _rewrite((_LOCK, "    if cardinality(c_append) > 0 then" + _LOCK.strip() + " end if;\n")),
+        _RACES + "test_given_append_under_way_when_another_commits_then_no_reader_misses_the_first[False]",
+    ),
+    "after from another read than the one that fed the decision": (
+        _after_from_another_read,
+        _EXECUTE + "test_given_rival_between_read_and_append_when_executed_then_decided_again",
+    ),
+    "an answer rests on a cached state": (
+        _answer_from_a_cached_state,
+        _RACES + "test_given_cached_state_when_another_process_writes_then_decided_on_fresh_facts",
+    ),
+    "ids sent again are appended again": (
+        _rewrite(("    if resend then", "    if false then")),
+        _RACES + "test_given_batch_committed_but_answer_lost_when_sent_again_then_same_verdicts",
+    ),
+}
