@@ -1,21 +1,19 @@
 """Which stores do the tests run against, and which bug is planted in this run?"""
 
 import os
-import sys
 from collections.abc import AsyncIterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import asyncpg
 import pytest
+
 from portal_eventstore import postgres
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.store import EventStore
 
 _HERE = Path(__file__).parent
-# Worker processes of the race tests import their function from here.
-sys.path.insert(0, str(_HERE))
 
 
 def pytest_configure() -> None:

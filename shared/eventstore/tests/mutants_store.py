@@ -9,6 +9,19 @@ from portal_eventstore import execute, postgres
 
 _LOCK = "    perform pg_advisory_xact_lock(7305808869231650892);\n"
 _CHECK = "        select distinct c.append from unnest"
+_LOCKED_CHECK = """        with held as materialized (select pg_advisory_xact_lock(7305808869231650892))
+        select distinct c.append from held, unnest"""
+_LOCK_A_TAG = """    perform pg_advisory_xact_lock(hashtextextended(tag, 0)) from (
+        select distinct tag from unnest(e_tags) as e (tags), string_to_table(e.tags, ' ') as tag order by tag
+    ) as t;
+"""
+_SEQUENCE = "create sequence event_position;"
+_REPEATABLE_READ = """
+do $do$ begin
+    execute format('alter database %I set default_transaction_isolation = %L',
+        current_database(), 'repeatable read');
+end $do$;
+"""
 _LEVEL = "    if current_setting('transaction_isolation') <> 'read committed' then"
 
 
@@ -45,7 +58,9 @@ def _answer_from_a_cached_state() -> None:
 
     async def read_only_what_is_unknown(self: Any, session: Any, waiting: Any) -> Any:
         if all((id(w.decision), w.boundary) in self._cache for w in waiting):
-            return {(id(w.decision), w.boundary): self._cache[id(w.decision), w.boundary][1] for w in waiting}, {}
+            return {
+                (id(w.decision), w.boundary): self._cache[id(w.decision), w.boundary][1] for w in waiting
+            }, {}
         return await read(self, session, waiting)
 
     execute.Decider._read = read_only_what_is_unknown  # type: ignore[method-assign]
@@ -59,17 +74,14 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "lock and check in one statement": (
         _rewrite(
             (_LOCK, ""),
-            (_CHECK, "        with held as materialized (select pg_advisory_xact_lock(7305808869231650892))\n"
-                     "        select distinct c.append from held, unnest"),
+            (_CHECK, _LOCKED_CHECK),
         ),
         _ONE_WINS,
     ),
     "append under repeatable read": (
         _rewrite(
             (_LEVEL, "    if false then"),
-            ("create sequence event_position;",
-             "create sequence event_position;\ndo $do$ begin execute format('alter database %I set "
-             "default_transaction_isolation = %L', current_database(), 'repeatable read'); end $do$;"),
+            (_SEQUENCE, _SEQUENCE + _REPEATABLE_READ),
         ),
         _ONE_WINS,
     ),
@@ -80,8 +92,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "no append lock": (_rewrite((_LOCK, "")), _ONE_WINS),
     "a lock a tag, one after for two tags": (
         _rewrite(
-            (_LOCK, "    perform pg_advisory_xact_lock(hashtextextended(tag, 0)) from (select distinct tag from "
-                    "unnest(e_tags) as e (tags), string_to_table(e.tags, ' ') as tag order by tag) as t;\n"),
+            (_LOCK, _LOCK_A_TAG),
         ),
         _RACES + "test_given_boundary_of_two_tags_when_one_is_under_way_then_its_conflict_is_not_lost",
     ),

@@ -6,12 +6,23 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from examples import COUNT, NOW, TAKE, AlreadyTaken, Take, ThingTaken, append, context, thing
+
 from portal_eventstore.command import Outcome, Request
 from portal_eventstore.decision import ConditionFailed, IdempotencyKeyReused, StoreUnavailable
 from portal_eventstore.execute import Decider
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.store import Append, EventStore, Found, Query, Verdict
+from portal_eventstore.testing.world import (
+    COUNT,
+    NOW,
+    TAKE,
+    AlreadyTaken,
+    Take,
+    ThingTaken,
+    append,
+    context,
+    thing,
+)
 
 
 @pytest.fixture
@@ -140,7 +151,7 @@ async def test_given_command_that_the_server_refuses_when_batched_then_it_fails_
 ) -> None:
     """A tag with U+0000 passes Python and fails in PostgreSQL, with the whole statement."""
     decider = Decider(postgres_store)
-    bad = ThingTaken.model_construct(thing_id="nul\0", person_id=uuid4(), note="")
+    bad = ThingTaken(thing_id=uuid4(), person_id=uuid4()).model_copy(update={"thing_id": "nul\0"})
     answers = await asyncio.gather(
         *(decider.execute(TAKE, Take(uuid4(), uuid4()), context()) for _ in range(10)),
         decider.append([bad], context()),
@@ -153,7 +164,7 @@ async def test_given_command_that_the_server_refuses_when_batched_then_it_fails_
 
 
 async def test_given_ready_events_when_condition_holds_then_appended_else_refused(
-    store: EventStore, decider: Decider
+    decider: Decider,
 ) -> None:
     one = uuid4()
     event = ThingTaken(thing_id=one, person_id=uuid4())
@@ -234,7 +245,7 @@ async def test_given_dependent_commands_when_first_goes_stale_then_all_decided_a
 class Broken(MemoryStore):
     """A store that cannot be reached."""
 
-    async def append(self, appends: Sequence[Append]) -> list[Verdict]:
+    async def append(self, _: Sequence[Append]) -> list[Verdict]:
         raise StoreUnavailable
 
 
@@ -249,7 +260,7 @@ async def test_given_store_down_when_executed_then_unavailable_for_all_and_close
         await decider.execute(TAKE, Take(uuid4(), uuid4()), context())
 
 
-async def test_given_caller_gone_when_decided_then_others_go_on(store: EventStore, decider: Decider) -> None:
+async def test_given_caller_gone_when_decided_then_others_go_on(decider: Decider) -> None:
     thing_id = uuid4()
     gone = asyncio.create_task(decider.execute(TAKE, Take(thing_id, uuid4()), context()))
     await asyncio.sleep(0)

@@ -2,18 +2,20 @@
 
 import asyncio
 import multiprocessing
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from examples import COUNT, TAKE, AlreadyTaken, Take, append, context, thing
+
 from portal_eventstore.command import Outcome
 from portal_eventstore.execute import Decider
-from portal_eventstore.postgres import PostgresStore, _conditions, _events
+from portal_eventstore.postgres import PostgresStore, conditions_arrays, events_arrays
 from portal_eventstore.store import Append, Query
-from racers import race_appends, race_decisions
+from portal_eventstore.testing.race import Race, race_appends, race_decisions
+from portal_eventstore.testing.world import COUNT, TAKE, AlreadyTaken, Take, append, context, thing
 
 pytestmark = pytest.mark.connected
 
@@ -27,17 +29,14 @@ async def test_given_16_tasks_in_4_processes_when_they_race_for_one_slot_then_on
 ) -> None:
     spawn = multiprocessing.get_context("spawn")
     barrier, wins = spawn.Barrier(PROCESSES), spawn.Array("i", ROUNDS)
-    race = uuid4()
-    racers = [
-        spawn.Process(target=racer, args=(store_url, race, ROUNDS, TASKS, barrier, wins))
-        for _ in range(PROCESSES)
-    ]
+    race = Race(store_url, uuid4(), ROUNDS, TASKS)
+    racers = [spawn.Process(target=racer, args=(race, barrier, wins)) for _ in range(PROCESSES)]
     for process in racers:
         process.start()
     for process in racers:
         await asyncio.to_thread(process.join, 60)
     assert [process.exitcode for process in racers] == [0] * PROCESSES
-    assert {count: list(wins).count(count) for count in set(wins)} == {1: ROUNDS}
+    assert Counter(wins[n] for n in range(ROUNDS)) == {1: ROUNDS}
 
 
 @pytest.fixture
@@ -51,22 +50,21 @@ async def rival(store_url: str) -> AsyncIterator[Any]:
 async def _append_uncommitted(rival: Any, new: Append) -> Any:
     transaction = rival.transaction()
     await transaction.start()
-    await rival.fetchval(_CALL, *_events([new]), *_conditions([new]))
+    await rival.fetchval(_CALL, *events_arrays([new]), *conditions_arrays([new]))
     return transaction
 
 
 async def _blocked_or_done(rival: Any, task: "asyncio.Task[Any]") -> None:
     """Wait until the task's append is through, or waits for the lock that the rival holds."""
+    waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
     async with asyncio.timeout(5):
-        while not task.done() and not await rival.fetchval(
-            "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
-        ):
+        while not task.done() and not await rival.fetchval(waits):  # noqa: ASYNC110  the event is the server's
             await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("conditional", [True, False])
 async def test_given_append_under_way_when_another_commits_then_no_reader_misses_the_first(
-    postgres_store: PostgresStore, rival: Any, conditional: bool
+    postgres_store: PostgresStore, rival: Any, *, conditional: bool
 ) -> None:
     """A lower position must not become visible after a higher one: readers use `position > last`."""
     first, second = uuid4(), uuid4()
@@ -100,7 +98,7 @@ async def test_given_repeatable_read_when_appended_then_the_function_refuses(riv
     new = append(uuid4())
     with pytest.raises(asyncpg.InvalidTransactionStateError, match="READ COMMITTED"):
         async with rival.transaction(isolation="repeatable_read"):
-            await rival.fetchval(_CALL, *_events([new]), *_conditions([new]))
+            await rival.fetchval(_CALL, *events_arrays([new]), *conditions_arrays([new]))
 
 
 async def test_given_connection_killed_when_appending_then_nothing_is_lost_or_doubled(
@@ -141,7 +139,10 @@ async def test_given_batch_committed_but_answer_lost_when_sent_again_then_same_v
     batch = [append(taken, unless=[Query(thing(taken))]), append(free, free, unless=[Query(thing(free))])]
     first = await postgres_store.append(batch)
     again = _CALL.replace("false", "true")
-    assert await rival.fetchval(again, *_events(batch), *_conditions(batch)) == [None, *(first[1] or ())]
+    assert await rival.fetchval(again, *events_arrays(batch), *conditions_arrays(batch)) == [
+        None,
+        *(first[1] or ()),
+    ]
     assert await postgres_store.head() == max(first[1] or ())
 
 
@@ -154,8 +155,8 @@ async def test_given_client_that_stops_under_the_lock_when_others_append_then_th
     await session.__aenter__()
     async with asyncio.timeout(6):
         assert await postgres_store.append([append(uuid4())]) != [None]
-    await paused._pool.expire_connections()  # noqa: SLF001  the server has closed it already
-    paused._pool.terminate()  # noqa: SLF001
+    await paused._pool.expire_connections()
+    paused._pool.terminate()
 
 
 async def test_given_two_deciders_on_one_boundary_when_both_press_then_neither_starves(

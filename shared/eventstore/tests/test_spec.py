@@ -3,9 +3,10 @@
 from uuid import uuid4
 
 import pytest
-from examples import TAKE, AlreadyTaken, Take, ThingTaken
+
 from portal_eventstore.decision import Conflict
 from portal_eventstore.spec import given
+from portal_eventstore.testing.world import TAKE, AlreadyTaken, Take, ThingTaken
 
 COMMAND = Take(uuid4(), uuid4())
 MINE = ThingTaken(thing_id=COMMAND.thing_id, person_id=COMMAND.person_id)

@@ -3,9 +3,10 @@
 from uuid import uuid4
 
 import pytest
-from examples import append, thing
+
 from portal_eventstore.decision import Criterion
 from portal_eventstore.store import EventStore, Found, Query
+from portal_eventstore.testing.world import append, thing
 
 
 async def test_given_nothing_when_read_then_empty(store: EventStore) -> None:

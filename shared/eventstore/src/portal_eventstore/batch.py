@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from portal_events.base import Event
-from portal_events.stored import Metadata
 from uuid_utils.compat import uuid7
 
+from portal_events.base import Event
+from portal_events.stored import Metadata
 from portal_eventstore.command import Outcome, Waiting
 from portal_eventstore.decision import Criterion, Refusal
 from portal_eventstore.store import MAX_EVENT_BYTES, Append, NewEvent, Query, Verdict
@@ -211,9 +211,7 @@ def _encode(waiting: Waiting, events: Sequence[Event]) -> tuple[NewEvent, ...]:
             traceparent=context.traceparent,
         )
         new.append(
-            NewEvent(
-                event_id, type(event).__name__, event.VERSION, tuple(tags), data, context.time, metadata
-            )
+            NewEvent(event_id, type(event).__name__, event.VERSION, tuple(tags), data, context.time, metadata)
         )
     return tuple(new)
 

@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from portal_events.base import Event
-
 from portal_eventstore.decision import Criterion, Decision
 from portal_eventstore.store import Query
 

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from portal_events.base import Event, decode
 from portal_events.stored import StoredEvent
-
 from portal_eventstore.batch import Base, Batch, Key
 from portal_eventstore.command import Context, Outcome, Waiting
 from portal_eventstore.decision import (

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from portal_events.stored import StoredEvent
-
 from portal_eventstore.store import Append, Found, Query, Session, Verdict
 
 

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+
 from portal_events.stored import Metadata
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-from portal_events.stored import StoredEvent
 
+from portal_events.stored import StoredEvent
 from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.metadata import metadata_from_json, metadata_to_json
 from portal_eventstore.store import Append, Found, Query, Session, Verdict
@@ -22,6 +22,8 @@ MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _RESEND_SECONDS = 10.0
 _APPEND_LOCK = 7305808869231650892
 """The key of the append lock, as in append_batch."""
+
+_Arrays = tuple[list[Any], ...]
 
 _APPEND = "select append_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)"
 
@@ -34,8 +36,8 @@ order by q.query, e.position
 """
 _READ = "select q.query, e.position, e.type, e.version, e.data" + _MATCH
 _COLUMNS = "e.position, e.id, e.type, e.version, e.tags, e.data, e.time, e.metadata"
-_LOAD = f"select q.query, {_COLUMNS}" + _MATCH
-_TAIL = f"select {_COLUMNS} from event e where e.position > $1 order by e.position limit $2"
+_LOAD = "select q.query, " + _COLUMNS + _MATCH
+_TAIL = "select " + _COLUMNS + " from event e where e.position > $1 order by e.position limit $2"
 _HEAD = "select coalesce(max(position), 0) from event"
 
 _LOST = (
@@ -58,7 +60,7 @@ _REFUSED = (
 """The server cannot at the moment: disk full, no connection free, the lock not had in time, a replica."""
 
 
-class _Connection(asyncpg.Connection):
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """A connection that is not reset when it goes back to the pool: the store leaves no session state.
 
     The reset query costs a round trip an append (28% of the rate of one client).
@@ -86,7 +88,9 @@ class _Session:
     async def append(self, appends: Sequence[Append], *, resend: bool = False) -> list[Verdict]:
         if not appends:
             return []
-        positions = await self._connection.fetchval(_APPEND, resend, *_events(appends), *_conditions(appends))
+        positions = await self._connection.fetchval(
+            _APPEND, resend, *events_arrays(appends), *conditions_arrays(appends)
+        )
         verdicts: list[Verdict] = []
         taken = 0
         for append in appends:
@@ -134,13 +138,17 @@ class PostgresStore:
 
     async def read(self, queries: Sequence[Query]) -> list[list[Found]]:
         """Answer all queries from one snapshot, in one round trip."""
-        return await self._retrying(lambda connection, _: _Session(connection).read(queries))
+        found: list[list[Found]] = await self._retrying(
+            lambda connection, _: _Session(connection).read(queries)
+        )
+        return found
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Append in one statement; when the connection breaks, ask again with the same event ids."""
-        return await self._retrying(
+        verdicts: list[Verdict] = await self._retrying(
             lambda connection, again: _Session(connection).append(appends, resend=again)
         )
+        return verdicts
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[Session]:
@@ -204,7 +212,7 @@ class PostgresStore:
         )
 
 
-def _criteria(queries: Sequence[Query]) -> tuple[list[int], list[str], list[str], list[int]]:
+def _criteria(queries: Sequence[Query]) -> _Arrays:
     rows = [
         (number, criterion.tag, " ".join(criterion.types), query.after)
         for number, query in enumerate(queries)
@@ -213,7 +221,8 @@ def _criteria(queries: Sequence[Query]) -> tuple[list[int], list[str], list[str]
     return _columns(rows, 4)
 
 
-def _events(appends: Sequence[Append]) -> tuple[list[Any], ...]:
+def events_arrays(appends: Sequence[Append]) -> _Arrays:
+    """Return the arguments of append_batch that describe the events."""
     rows = [
         (
             number,
@@ -231,7 +240,8 @@ def _events(appends: Sequence[Append]) -> tuple[list[Any], ...]:
     return _columns(rows, 8)
 
 
-def _conditions(appends: Sequence[Append]) -> tuple[list[Any], ...]:
+def conditions_arrays(appends: Sequence[Append]) -> _Arrays:
+    """Return the arguments of append_batch that describe the conditions."""
     rows = [
         (number, criterion.tag, " ".join(criterion.types), query.after)
         for number, append in enumerate(appends)
@@ -241,5 +251,5 @@ def _conditions(appends: Sequence[Append]) -> tuple[list[Any], ...]:
     return _columns(rows, 4)
 
 
-def _columns(rows: list[Any], width: int) -> Any:
+def _columns(rows: list[tuple[Any, ...]], width: int) -> _Arrays:
     return tuple(map(list, zip(*rows, strict=True))) if rows else tuple([] for _ in range(width))

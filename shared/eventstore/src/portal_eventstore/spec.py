@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from portal_events.base import Event
-
 from portal_eventstore.decision import Decision, Refusal
 
 C = TypeVar("C")
@@ -56,9 +55,7 @@ class Given(Generic[C, S]):
         state = self.decision.initial
         for event in self.events:
             tags = event.tags()
-            if not any(
-                c.tag in tags and (not c.types or type(event).__name__ in c.types) for c in boundary
-            ):
+            if not any(c.tag in tags and (not c.types or type(event).__name__ in c.types) for c in boundary):
                 raise AssertionError(f"the boundary {boundary!r} would not have read {event!r}")
             state = self.decision.evolve(state, event)
         try:

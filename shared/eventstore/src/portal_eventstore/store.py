@@ -11,7 +11,6 @@ from typing import Protocol
 from uuid import UUID
 
 from portal_events.stored import Metadata, StoredEvent
-
 from portal_eventstore.decision import Criterion
 
 MAX_EVENT_BYTES = 900_000

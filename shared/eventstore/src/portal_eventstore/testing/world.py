@@ -52,9 +52,8 @@ def _boundary(command: Take) -> Sequence[Criterion]:
     return [about(f"thing:{command.thing_id}", (ThingTaken,))]
 
 
-def _last_owner(_: UUID | None, event: Event) -> UUID | None:
-    assert isinstance(event, ThingTaken)
-    return event.person_id
+def _last_owner(owner: UUID | None, event: Event) -> UUID | None:
+    return event.person_id if isinstance(event, ThingTaken) else owner
 
 
 def _take(command: Take, owner: UUID | None) -> list[Event]:
