@@ -83,7 +83,7 @@ class AppointmentPage(BaseModel):
     "/appointments/{appointment_id}",
     responses=problems(NotSignedIn, PatientOnly, AppointmentUnknown, KeyUnavailable, Invalid),
 )
-async def show_appointment(  # noqa: PLR0913  what FastAPI injects
+async def show_appointment(
     *,
     appointment_id: UUID,
     caller: CurrentPatient,

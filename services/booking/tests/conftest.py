@@ -1,0 +1,91 @@
+"""Which houses can a test enter: on memory alone, or with views in PostgreSQL?"""
+
+import base64
+import os
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from booking.free_slots.find import find_slot
+from booking.ports import Place
+from booking.worker import PROJECTIONS
+from portal_chassis.access import TokenSigner, TokenVerifier
+from portal_chassis.idempotency import RequestKeys
+from portal_events.booking import DoctorDayOpened
+from portal_events.topics import PATIENT_KEYS
+from portal_eventstore.consume import create_tables
+from portal_eventstore.key_ring import keys_view
+from portal_eventstore.memory import MemoryStore
+from portal_eventstore.postgres import MIGRATIONS
+from portal_eventstore.project import view_of
+
+from .house import Gate, House, open_network, opened_house, project
+
+
+@pytest.fixture(scope="session")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """Make the gateway's keys and booking's request key."""
+    folder = tmp_path_factory.mktemp("keys")
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    (folder / "private.pem").write_bytes(private)
+    (folder / "public.pem").write_bytes(public)
+    (folder / "request").write_text(base64.urlsafe_b64encode(os.urandom(32)).decode())
+    return Gate(
+        folder,
+        TokenSigner(folder / "private.pem"),
+        TokenVerifier(folder / "public.pem", "booking"),
+        RequestKeys(folder / "request"),
+    )
+
+
+@pytest.fixture
+async def house(gate: Gate) -> AsyncIterator[House]:
+    """Run the app on a MemoryStore with the network open; slots are looked up in the events themselves."""
+    store = MemoryStore("booking")
+    async with opened_house(gate, store) as built:
+        await open_network(built.decider)
+        places = {
+            slot.slot_id: Place(day.doctor_id, slot.starts_at, slot.minutes)
+            for stored in await store.tail(0, 1000)
+            if isinstance(day := stored.decode(), DoctorDayOpened)
+            for slot in day.slots
+        }
+
+        async def find(wanted: UUID) -> Place | None:
+            return places.get(wanted)
+
+        built.state.find_slot = find
+        yield built
+
+
+@pytest.fixture
+async def views(database_url: str) -> AsyncIterator[Any]:
+    """Give a database with the store's tables and booking's views, all empty."""
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as pool:
+        for migration in sorted(MIGRATIONS.glob("*.sql")):
+            await pool.execute(migration.read_text().split("-- migrate:down")[0])
+        await create_tables(pool, [*map(view_of, PROJECTIONS), keys_view(PATIENT_KEYS)])
+        yield pool
+
+
+@pytest.fixture
+async def shown(gate: Gate, views: Any) -> AsyncIterator[House]:
+    """Run the app on a MemoryStore and the views of a database; `project` brings the views up to date."""
+    async with opened_house(gate, MemoryStore("booking")) as built:
+        await open_network(built.decider)
+        built.state.views = views
+        built.state.find_slot = partial(find_slot, views)
+        await project(views, await built.store.tail(0, 1000))
+        yield built

@@ -1,0 +1,174 @@
+"""What do tests of booking's endpoints and views stand on?"""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from booking.add_doctor.decide import ADD_DOCTOR, AddDoctor
+from booking.add_facility.decide import ADD_FACILITY, AddFacility
+from booking.add_service.decide import ADD_SERVICE, AddService
+from booking.app import build_app
+from booking.open_doctor_day.decide import OPEN_DOCTOR_DAY, OpenDoctorDay, Session, slot_id
+from booking.rules.wall_clock import Hours
+from booking.worker import PROJECTIONS
+from portal_chassis.access import Caller, TokenSigner, TokenVerifier
+from portal_chassis.idempotency import RequestKeys
+from portal_chassis.positions import Positions
+from portal_events.booking import Mode
+from portal_events.stored import StoredEvent
+from portal_events.topics import PARTITIONS, events_topic, partition_for
+from portal_eventstore.command import Context
+from portal_eventstore.decision import KeyUnavailable
+from portal_eventstore.execute import Decider
+from portal_eventstore.project import Received
+from portal_eventstore.store import EventStore
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+DAY = date(2026, 11, 2)
+ANNA, JAN = UUID(int=1), UUID(int=2)
+DENTIST, INTERNIST = UUID(int=11), UUID(int=12)
+OCHOTA, MOKOTOW, KRAKOW = UUID(int=21), UUID(int=22), UUID(int=23)
+NOWAK, LIS = UUID(int=31), UUID(int=32)
+ROOMS = {
+    OCHOTA: ("Zdrovia Ochota", "ul. 1 Sierpnia 8", "Warszawa"),
+    MOKOTOW: ("Zdrovia Mokotów", "ul. Domaniewska 41B", "Warszawa"),
+    KRAKOW: ("Zdrovia Kazimierz", "ul. Dietla 60", "Kraków"),
+}
+SIX = datetime(2026, 11, 2, 17, tzinfo=UTC)  # 18:00 in Warsaw
+CONTEXT = Context(time=NOW, actor="system:test", correlation_id=UUID(int=99))
+
+
+async def open_network(decider: Decider) -> None:
+    """Let Nowak offer 18:00 to 20:00 at two addresses, and Lis 18:00 to 19:00 in two ways in Kraków."""
+    for service, name, english in (
+        (DENTIST, "Stomatolog", "Dentist"),
+        (INTERNIST, "Internista", "Internist"),
+    ):
+        command = AddService(service_id=service, name=name, name_en=english, price=20000)
+        await decider.execute(ADD_SERVICE, command, CONTEXT)
+    for facility, (name, street, city) in ROOMS.items():
+        place = AddFacility(facility_id=facility, name=name, street=street, city=city, zone="Europe/Warsaw")
+        await decider.execute(ADD_FACILITY, place, CONTEXT)
+    for doctor, name, pwz in (
+        (NOWAK, "lek. med. Anna Nowak", "5425740"),
+        (LIS, "lek. dent. Ewa Lis", "4063352"),
+    ):
+        person = AddDoctor(doctor_id=doctor, name=name, pwz=pwz, languages=("pl", "en"))
+        await decider.execute(ADD_DOCTOR, person, CONTEXT)
+    nowak = tuple(session(facility, Hours(time(18), time(20))) for facility in (OCHOTA, MOKOTOW))
+    lis = (
+        session(KRAKOW, Hours(time(18), time(19))),
+        session(KRAKOW, Hours(time(18), time(19)), service=INTERNIST, mode=Mode.VIDEO),
+    )
+    for doctor, sessions in ((NOWAK, nowak), (LIS, lis)):
+        day = OpenDoctorDay(doctor_id=doctor, day=DAY, sessions=sessions)
+        await decider.execute(OPEN_DOCTOR_DAY, day, CONTEXT)
+
+
+def session(facility: UUID, hours: Hours, *, service: UUID = DENTIST, mode: Mode = Mode.IN_PERSON) -> Session:
+    """Describe hours of half-hour visits."""
+    return Session(facility_id=facility, service_id=service, mode=mode, hours=hours, minutes=30)
+
+
+def slot_of(starts_at: datetime = SIX, *, facility: UUID = OCHOTA, doctor: UUID = NOWAK) -> UUID:
+    """Return the id of a dentist's slot."""
+    return slot_id(doctor, facility, DENTIST, starts_at)
+
+
+class Keys:
+    """Data keys in memory; `arrived` says whose are here."""
+
+    def __init__(self) -> None:
+        self.arrived: dict[UUID, bytes] = {}
+
+    async def key_for(self, patient_id: UUID) -> bytes:
+        if patient_id not in self.arrived:
+            raise KeyUnavailable
+        return self.arrived[patient_id]
+
+
+@dataclass
+class Gate:
+    """Signs what the gateway would sign."""
+
+    folder: Path
+    signer: TokenSigner
+    verifier: TokenVerifier
+    request_keys: RequestKeys
+
+    def headers(self, patient: UUID | None, positions: Positions | None = None) -> dict[str, str]:
+        """Return the token of a patient's account, or of staff."""
+        caller = Caller(patient or UUID(int=77), patient, (), positions or {})
+        return {"Authorization": f"Bearer {self.signer.sign(caller, audience='booking', now=NOW)}"}
+
+
+@dataclass
+class House:
+    """Booking's app over a store, and the hands that feed it."""
+
+    client: httpx.AsyncClient
+    state: Any
+    store: EventStore
+    decider: Decider
+    keys: Keys
+    gate: Gate
+    waited: list[tuple[str, Positions]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    async def book(
+        self, body: object, *, patient: UUID | None = ANNA, key: str | None = None
+    ) -> httpx.Response:
+        """Book with a fresh Idempotency-Key, unless one is given."""
+        headers = {**self.gate.headers(patient), "Idempotency-Key": key or f"key-{next(self.numbers)}"}
+        headers["Content-Type"] = "application/json"
+        # Written by json, which can say what no UTF-8 text can: "\\ud800".
+        return await self.client.post("/appointments", content=json.dumps(body), headers=headers)
+
+    async def get(self, path: str, **query: str) -> httpx.Response:
+        """Read as Anna."""
+        return await self.client.get(path, params=query, headers=self.gate.headers(ANNA))
+
+
+@asynccontextmanager
+async def opened_house(gate: Gate, store: EventStore) -> AsyncIterator[House]:
+    """Run the app over a store; slots are looked up, and views read, as the caller arranges."""
+    app = build_app(clock=lambda: NOW)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://booking") as client:
+        house = House(client, app.state, store, Decider(store), Keys(), gate)
+
+        async def seen(view: str, positions: Positions) -> bool:
+            house.waited.append((view, positions))
+            return True
+
+        app.state.token_verifier = gate.verifier
+        app.state.request_keys = gate.request_keys
+        app.state.decider = house.decider
+        app.state.data_keys = house.keys
+        app.state.seen = seen
+        yield house
+        await house.decider.close()
+
+
+async def project(views: Any, batch: list[StoredEvent]) -> None:
+    """Apply events to every view, as the projector would: only what each handles, in one transaction."""
+    for projection in PROJECTIONS:
+        received = [
+            record for record in map(received_from, batch) if isinstance(record.event, projection.events)
+        ]
+        async with views.acquire() as connection, connection.transaction():
+            await projection.apply(connection, received)
+
+
+def received_from(stored: StoredEvent) -> Received:
+    """Return the event as it arrives on its partition."""
+    partition = partition_for(str(stored.metadata.subject).encode(), PARTITIONS)
+    return Received(events_topic("booking"), partition, stored.position, stored, stored.decode())
