@@ -1,0 +1,166 @@
+"""Whose session is this cookie?
+
+Rows are remembered for at most five seconds, so that a sign-out in another process is seen within that time.
+When a session was last used is written for all sessions at once, every five seconds.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from gateway.edge.session import ABSOLUTE, IDLE, Session, digest, digest_of, is_over, new_token
+from portal_eventstore.decision import Unavailable
+
+REMEMBERED: Final = timedelta(seconds=5)
+"""How long a row is believed without looking again."""
+
+_FLUSH_SECONDS: Final = 5.0
+_SWEEP_EVERY: Final = 60
+_CAPACITY: Final = 20_000
+
+_log = structlog.get_logger()
+
+
+class SessionRows(Protocol):
+    """Where sessions are kept; every method raises Unavailable when that place does not answer."""
+
+    async def add(self, session: Session, *, instead_of: bytes | None) -> None:
+        """Add a session, and remove the one that the same browser had, in one transaction."""
+
+    async def find(self, digest: bytes) -> Session | None:
+        """Return the session with this digest."""
+
+    async def remove(self, digest: bytes) -> None:
+        """Remove the session, if it is there."""
+
+    async def touch(self, seen: Mapping[bytes, datetime]) -> None:
+        """Write when sessions were last used; never moves that back, never brings one back."""
+
+    async def sweep(self, *, created_before: datetime, seen_before: datetime) -> None:
+        """Remove the sessions that were created, or last used, before these instants."""
+
+
+class OpenSessions:
+    """Opens, finds and ends sessions."""
+
+    def __init__(self, rows: SessionRows, clock: Callable[[], datetime]) -> None:
+        """Take the place where sessions are kept, and the clock (UTC)."""
+        self._rows = rows
+        self._clock = clock
+        self._remembered: OrderedDict[bytes, tuple[Session, datetime]] = OrderedDict()
+        self._seen: dict[bytes, datetime] = {}
+
+    async def open(
+        self, *, account_id: UUID, patient_id: UUID | None, roles: tuple[str, ...], replaces: str | None
+    ) -> str:
+        """Start a session under a new cookie value and return that value.
+
+        `replaces`: the cookie that the browser came with. It is never continued, whoever planted it there.
+        """
+        token = new_token()
+        now = self._clock()
+        session = Session(
+            digest=digest(token),
+            id=uuid7(),
+            account_id=account_id,
+            patient_id=patient_id,
+            roles=roles,
+            created_at=now,
+            seen_at=now,
+        )
+        old = digest_of(replaces)
+        await self._rows.add(session, instead_of=old)
+        if old is not None:
+            self._forget(old)
+        self._remember(session, now)
+        return token
+
+    async def find(self, token: str | None) -> Session | None:
+        """Return the live session of a cookie value, and note that it is used now."""
+        known_by = digest_of(token)
+        if known_by is None:
+            return None
+        now = self._clock()
+        session = self._recalled(known_by, now)
+        if session is None:
+            session = await self._rows.find(known_by)
+            if session is None:
+                self._forget(known_by)
+                return None
+            # As of before the look: a removal meanwhile is noticed no later than five seconds after it.
+            self._remember(session, now)
+        if is_over(session, seen_at=max(session.seen_at, self._seen.get(known_by, session.seen_at)), now=now):
+            return None
+        self._seen[known_by] = now
+        return session
+
+    async def end(self, session: Session) -> None:
+        """End a session: when this returns, its row is gone. Raises Unavailable when that is not certain."""
+        self._forget(session.digest)
+        await self._rows.remove(session.digest)
+        # A request that looked before the removal may have remembered it since.
+        self._forget(session.digest)
+
+    async def write_seen(self) -> None:
+        """Write when sessions were last used, in one statement."""
+        seen, self._seen = self._seen, {}
+        if not seen:
+            return
+        try:
+            await self._rows.touch(seen)
+        except Unavailable:
+            self._seen = seen | self._seen
+            raise
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Keep the table current during the block."""
+        task = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            with suppress(Unavailable):
+                await self.write_seen()
+
+    async def _keep(self) -> None:
+        rounds = 0
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            rounds += 1
+            try:
+                await self.write_seen()
+                if rounds % _SWEEP_EVERY == 0:
+                    now = self._clock()
+                    # A minute more than the rule, for what other processes have not written yet.
+                    grace = timedelta(minutes=1)
+                    await self._rows.sweep(created_before=now - ABSOLUTE, seen_before=now - IDLE - grace)
+            except Exception as error:  # noqa: BLE001 - without this task every session would end while in use
+                _log.warning("sessions not written, tried again", error=type(error).__name__)
+
+    def _recalled(self, known_by: bytes, now: datetime) -> Session | None:
+        found = self._remembered.get(known_by)
+        if found is None:
+            return None
+        session, looked_at = found
+        # A clock that was set back must not keep a row alive: only the last five seconds count.
+        return session if timedelta(0) <= now - looked_at < REMEMBERED else None
+
+    def _remember(self, session: Session, looked_at: datetime) -> None:
+        self._remembered[session.digest] = (session, looked_at)
+        self._remembered.move_to_end(session.digest)
+        if len(self._remembered) > _CAPACITY:
+            self._remembered.popitem(last=False)
+
+    def _forget(self, known_by: bytes) -> None:
+        self._remembered.pop(known_by, None)
+        self._seen.pop(known_by, None)

@@ -1,0 +1,121 @@
+"""Do sessions live in PostgreSQL as the port promises?"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from gateway.__main__ import SERVICE
+from gateway.database import connected
+from gateway.edge.open_sessions import OpenSessions
+from gateway.edge.session import Session, digest, new_token
+from gateway.edge.session_table import SessionTable
+from gateway.unavailable import ServiceUnavailable
+from portal_chassis.migrate import migrate
+
+pytestmark = pytest.mark.connected
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def a_session(**changed: Any) -> Session:
+    session = Session(
+        digest=digest(new_token()),
+        id=uuid4(),
+        account_id=uuid4(),
+        patient_id=uuid4(),
+        roles=(),
+        created_at=NOON,
+        seen_at=NOON,
+    )
+    return replace(session, **changed)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Any]:
+    await migrate(database_url, *SERVICE.migrations)
+    async with connected(database_url, "test") as pool:
+        yield pool
+
+
+@pytest.fixture
+def table(pool: Any) -> SessionTable:
+    return SessionTable(pool)
+
+
+async def test_given_a_session_when_found_then_the_same(table: SessionTable) -> None:
+    patient, staff = a_session(), a_session(patient_id=None, roles=("doctor", "desk"))
+    await table.add(patient, instead_of=None)
+    await table.add(staff, instead_of=None)
+    assert await table.find(patient.digest) == patient
+    assert await table.find(staff.digest) == staff
+    assert await table.find(digest("another")) is None
+
+
+async def test_given_a_session_when_replaced_or_removed_then_gone(table: SessionTable) -> None:
+    first, second = a_session(), a_session()
+    await table.add(first, instead_of=None)
+    await table.add(second, instead_of=first.digest)
+    assert await table.find(first.digest) is None
+    await table.remove(second.digest)
+    await table.remove(second.digest)
+    assert await table.find(second.digest) is None
+
+
+async def test_given_uses_when_written_then_never_back_and_nothing_comes_back_to_life(
+    table: SessionTable,
+) -> None:
+    one, two, gone = a_session(), a_session(), a_session()
+    for session in (one, two):
+        await table.add(session, instead_of=None)
+    later = NOON + timedelta(minutes=5)
+    await table.touch({one.digest: later, two.digest: NOON - timedelta(minutes=5), gone.digest: later})
+    assert await table.find(one.digest) == replace(one, seen_at=later)
+    assert await table.find(two.digest) == two
+    assert await table.find(gone.digest) is None
+
+
+async def test_hazard_two_processes_write_the_same_uses_then_nobody_waits_in_a_ring(
+    table: SessionTable,
+) -> None:
+    sessions = [a_session() for _ in range(50)]
+    for session in sessions:
+        await table.add(session, instead_of=None)
+    seen = [
+        {s.digest: NOON + timedelta(seconds=n) for s in order}
+        for n in range(1, 20)
+        for order in (sessions, sessions[::-1])
+    ]
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(table.touch(uses) for uses in seen))
+
+
+async def test_given_old_sessions_when_swept_then_only_they_go(table: SessionTable) -> None:
+    idle = a_session(seen_at=NOON - timedelta(minutes=32))
+    old = a_session(created_at=NOON - timedelta(hours=13))
+    live = a_session()
+    for session in (idle, old, live):
+        await table.add(session, instead_of=None)
+    await table.sweep(created_before=NOON - timedelta(hours=12), seen_before=NOON - timedelta(minutes=31))
+    assert [await table.find(s.digest) for s in (idle, old, live)] == [None, None, live]
+
+
+async def test_given_the_table_when_read_then_no_cookie_value_is_in_it(
+    table: SessionTable, pool: Any
+) -> None:
+    sessions = OpenSessions(table, lambda: NOON)
+    token = await sessions.open(account_id=uuid4(), patient_id=None, roles=(), replaces=None)
+    assert await OpenSessions(table, lambda: NOON).find(token) is not None
+    row = await pool.fetchval("select to_jsonb(session)::text from session")
+    assert token not in row
+    assert token.encode().hex() not in row
+
+
+async def test_hazard_no_database_then_service_unavailable() -> None:
+    async with connected("postgresql://nobody@127.0.0.1:1/gateway", "test") as pool:
+        with pytest.raises(ServiceUnavailable):
+            await SessionTable(pool).find(digest("x"))
