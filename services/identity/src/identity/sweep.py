@@ -67,7 +67,7 @@ class Sweeper:
                 finally:
                     await connection.close()
             except Exception as error:  # noqa: BLE001 - it is logged, and tried again
-                _log.warning("sweep failed", exception=exception_summary(error))
+                _log.warning("sweep failed", failure=exception_summary(error))
             await asyncio.sleep(_EVERY_SECONDS)
 
 

@@ -17,6 +17,7 @@ import structlog
 from portal_chassis.trace import current_trace
 
 _FRAMES = 30
+_OURS = ("portal_chassis", "portal_eventstore", "portal_events", "uvicorn.error")
 
 
 def configure_logging(service: str) -> None:
@@ -51,10 +52,10 @@ def configure_logging(service: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-    # Their INFO names every connection; what matters reaches us as a warning.
-    for chatty in ("aiokafka", "faststream", "uvicorn.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Libraries may put addresses and URLs into their INFO lines (httpx does); only ours are known not to.
+    root.setLevel(logging.WARNING)
+    for ours in (*_OURS, service):
+        logging.getLogger(ours).setLevel(logging.INFO)
 
 
 def exception_summary(error: BaseException) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _summarise_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> Mu
     elif raised is not None and not isinstance(raised, BaseException):
         raised = sys.exc_info()[1]
     if isinstance(raised, BaseException):
-        event["exception"] = exception_summary(raised)
+        event["failure"] = exception_summary(raised)
     # ProcessorFormatter would otherwise render the record's own traceback, message included.
     record = event.get("_record")
     if isinstance(record, logging.LogRecord):

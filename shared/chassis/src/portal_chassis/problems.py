@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, get_args
 
+import asyncpg
 import orjson
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
@@ -18,10 +20,19 @@ from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from portal_chassis.logs import exception_summary
 from portal_chassis.trace import current_trace
-from portal_eventstore.decision import Malformed, Refusal
+from portal_eventstore.decision import Malformed, Refusal, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+_DATABASE_GONE: Final[tuple[type[Exception], ...]] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,  # the connection's own, and time-outs
+)
 
 _BUILT_IN: Final = frozenset(get_args(ErrorType))
 _DETAILS: Final = {
@@ -32,6 +43,8 @@ _DETAILS: Final = {
 }
 # A member's name that is safe to repeat in a pointer: what a client may have made up is not.
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+_log = structlog.get_logger()
 
 _SCHEMA: Final = {
     "type": "object",
@@ -82,13 +95,15 @@ class Invalid(Malformed):
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Answer refusals, faults of requests and HTTP errors as problem documents.
+    """Answer refusals, faults of requests, HTTP errors and an absent database as problem documents.
 
     What nobody foresaw is answered by RequestMiddleware (requests.py), which `create_app` installs.
     """
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _http_error)
+    for error in _DATABASE_GONE:
+        app.add_exception_handler(error, _database_gone)
 
 
 def problems(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
@@ -115,7 +130,7 @@ def problems(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def problem_response(  # noqa: PLR0913 - RFC 9457 has these members
+def problem_response(
     code: str,
     title: str,
     status: int,
@@ -207,6 +222,11 @@ async def _not_valid(_: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     return refusal_response(Invalid(field_errors(error.errors())))
+
+
+async def _database_gone(_: Request, error: Exception) -> Response:
+    _log.warning("database unavailable", failure=exception_summary(error))
+    return refusal_response(StoreUnavailable())
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

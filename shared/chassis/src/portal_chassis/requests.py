@@ -57,7 +57,7 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive, watch)
         except Exception as error:
-            _log.error("request failed", exception=exception_summary(error))
+            _log.error("request failed", failure=exception_summary(error))
             if status:
                 raise  # The answer has begun: only breaking the connection tells the client.
             await internal_error_response()(scope, receive, watch)

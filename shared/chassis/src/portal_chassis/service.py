@@ -20,12 +20,12 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
-from portal_events.keys import KeyFileError
 
 from portal_chassis.app import add_ready_check, create_app
 from portal_chassis.logs import configure_logging, exception_summary
 from portal_chassis.migrate import MigrationError, migrate
 from portal_chassis.settings import Settings, SettingsError
+from portal_events.keys import KeyFileError
 
 S = TypeVar("S", bound=Settings)
 
@@ -156,7 +156,7 @@ class _Supervised(Generic[S]):
             except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, shown and tried again
                 # Only the name: a message may hold a row's values. What the log needs is where it happened.
                 self._failure = type(error).__name__
-                _log.error("worker failed", exception=exception_summary(error))
+                _log.error("worker failed", failure=exception_summary(error))
                 wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
                 failures += 1
                 with contextlib.suppress(TimeoutError):

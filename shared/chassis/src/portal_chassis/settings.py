@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from portal_events import keys
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from portal_events import keys
 
 
 class SettingsError(Exception):
