@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PositiveInt
 from pydantic.alias_generators import to_camel
 
 from portal_events.base import Event
@@ -76,7 +76,7 @@ class Slot(BaseModel):
     facility_id: UUID
     mode: Mode
     starts_at: AwareDatetime
-    minutes: int
+    minutes: PositiveInt
 
 
 class DoctorDayOpened(BookingEvent):
@@ -109,7 +109,7 @@ class AppointmentBooked(BookingEvent):
     facility_id: UUID
     mode: Mode
     starts_at: AwareDatetime
-    minutes: int
+    minutes: PositiveInt
     zone: str
     reason: Sensitive | None = None
 

@@ -182,9 +182,9 @@ def _read_type(raw: bytes) -> tuple[str, str, int]:
 
 def _id(name: str, raw: bytes) -> UUID:
     try:
-        # UUID() reads other spellings too (braces, urn:uuid:), which would not come back the same.
-        if len(raw) == _UUID_CHARACTERS:
-            return UUID(raw.decode("ascii"))
+        # UUID() alone reads other spellings too (braces, underscores), which would not come back the same.
+        if len(raw) == _UUID_CHARACTERS and raw[8:24:5] == b"----":
+            return UUID(bytes=bytes.fromhex(raw.replace(b"-", b"").decode("ascii")))
     except ValueError:
         pass
     raise _HeaderError(f"{name} is not a UUID")
@@ -206,11 +206,11 @@ def _number(found: Mapping[str, bytes], name: str) -> int:
 def _instant(raw: bytes) -> datetime:
     try:
         time = datetime.fromisoformat(raw.decode("ascii"))
-    except ValueError:
+        if time.tzinfo is None:
+            raise _HeaderError("ce_time has no offset")
+        return time if time.tzinfo is UTC else time.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _HeaderError("ce_time is not an RFC 3339 instant") from None
-    if time.tzinfo is None:
-        raise _HeaderError("ce_time has no offset")
-    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
 def _text(found: Mapping[str, bytes], name: str) -> str | None:

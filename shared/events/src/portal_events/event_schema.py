@@ -69,8 +69,8 @@ class _Sampler:
         schema = resolve(schema, self._root)
         if "anyOf" in schema:
             return self.value(schema["anyOf"][0], name)
-        if "enum" in schema:
-            return schema["enum"][0]
+        if known := schema.get("examples", schema.get("enum")):
+            return known[0]
         match schema.get("type"):
             case "object":
                 wanted = schema.get("required", []) if self._only_required else schema.get("properties", {})
@@ -90,7 +90,7 @@ class _Sampler:
         if schema.get("x-sensitive"):
             return "sealed:v1:c2FtcGxlLWNpcGhlcnRleHQ"
         match schema.get("format"):
-            case None if "pattern" not in schema:
+            case None if re.search(schema.get("pattern", ""), name):
                 return name
             case "uuid":
                 self._ids += 1
@@ -101,7 +101,8 @@ class _Sampler:
                 # Another day than a plain date's, so that a tag shows which of the two it is made of.
                 return "2026-03-03T09:00:00Z"
             case other:
-                raise NoSampleError(f"{name}: no sample for format {other}, pattern {schema.get('pattern')}")
+                pattern = schema.get("pattern")
+                raise NoSampleError(f"{name}: format {other}, pattern {pattern} wants Field(examples=[…])")
 
 
 def _tag_templates(cls: type[Event], schema: Schema) -> list[str]:

@@ -55,10 +55,11 @@ def seal(value: Plain, *, key: bytes, event_id: UUID, field: str) -> Sealed:
 def reveal(value: Sealed, *, key: bytes, event_id: UUID, field: str) -> str:
     """Decrypt `value`; raises UnsealError when key, event or field is another one."""
     body = value.token.removeprefix(_PREFIX)
-    raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    cipher = AESGCM(key)
     try:
-        return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _place(event_id, field)).decode()
-    except InvalidTag as error:
+        raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+        return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _place(event_id, field)).decode()
+    except (InvalidTag, ValueError) as error:
         raise UnsealError(f"{field} of event {event_id}") from error
 
 
