@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 
-from portal_launcher.layout import ROOT
+from portal_launcher.gates import call
 from portal_launcher.progress import Progress
 from portal_launcher.throwaway import throwaway_servers
 
@@ -21,8 +20,5 @@ async def measure(name: str, arguments: list[str]) -> int:
     async with throwaway_servers("bench", Progress(), fsync=True, kafka=False) as servers:
         if servers.postgres is None:
             raise AssertionError
-        environment = {**os.environ, "DATABASE_URL": servers.postgres.url("postgres", "postgres")}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "portal_bench", name, *arguments, cwd=ROOT, env=environment
-        )
-        return await process.wait()
+        environment = {"DATABASE_URL": servers.postgres.url("postgres", "postgres")}
+        return await call([sys.executable, "-m", "portal_bench", name, *arguments], environment)

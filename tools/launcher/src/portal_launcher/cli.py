@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Callable, Sequence
 
 from portal_launcher.bench import bench
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Fault as fault:
         complain(str(fault))
         return fault.code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
 
 

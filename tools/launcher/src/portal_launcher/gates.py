@@ -108,4 +108,9 @@ async def call(command: list[str], environment: Mapping[str, str] | None = None)
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, env={**os.environ, **(environment or {})}
     )
-    return await process.wait()
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()

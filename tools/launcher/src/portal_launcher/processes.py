@@ -15,6 +15,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 POLL = 0.05
+PATIENCE = 10.0  # seconds that a leftover gets before SIGKILL
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def signal_group(group: int, number: int) -> None:
         return
 
 
-def stop_leftovers(leftovers: Iterable[tuple[str, ProcessId, int]], patience: float = 10.0) -> list[str]:
+def stop_leftovers(leftovers: Iterable[tuple[str, ProcessId, int]]) -> list[str]:
     """Stop process groups that a killed launcher left; return their names.
 
     Each leftover is a name, the group's leader and the signal that ends it cleanly.
@@ -70,7 +71,7 @@ def stop_leftovers(leftovers: Iterable[tuple[str, ProcessId, int]], patience: fl
     living = [(name, leader, number) for name, leader, number in leftovers if is_alive(leader)]
     for _, leader, number in living:
         signal_group(leader.pid, number)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and any(group_members(leader.pid) for _, leader, _ in living):
         time.sleep(POLL)
     for _, leader, _ in living:

@@ -1,4 +1,4 @@
-"""Do a service's slices keep apart? A contract type of import-linter, since no list could name the slices to come.
+"""Do a service's slices keep apart? A contract type of import-linter, as no list could name slices to come.
 
 A folder of a service is a slice, unless the contract lists it as shared; a file beside the folders is shared.
 A slice imports no other slice, what is shared imports no slice, and neither imports what wires (app, worker).

@@ -6,8 +6,10 @@ killed run is recognised and removed by the next.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,9 @@ async def throwaway_servers(
     kind: str, progress: Progress, *, fsync: bool, kafka: bool
 ) -> AsyncIterator[Servers]:
     """Run PostgreSQL, and Kafka where asked for, on fresh data; remove everything afterwards."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     parent = ROOT / ".portal" / kind
     remove_abandoned(parent)
     state = parent / str(os.getpid())

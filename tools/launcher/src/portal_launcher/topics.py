@@ -8,10 +8,10 @@ import time
 from portal_launcher.faults import DID_NOT_START, Fault
 
 
-async def create_topics(bootstrap_servers: str, *, replication: int, within: float = 30.0) -> None:
+async def create_topics(bootstrap_servers: str, *, within: float = 30.0) -> None:
     """Create every topic of the published language that is missing; existing ones stay as they are.
 
-    A replication of -1 leaves the number to the cluster.
+    Three copies where the cluster has three brokers, else as many as there are brokers.
     """
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: PLC0415 - slow, and only needed here
     from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code  # noqa: PLC0415
@@ -24,6 +24,7 @@ async def create_topics(bootstrap_servers: str, *, replication: int, within: flo
         try:
             await admin.start()
             present = set(await admin.list_topics())
+            replication = min(3, len((await admin.describe_cluster())["brokers"]))
             wanted = [
                 NewTopic(name, topic.partitions, replication, topic_configs=dict(topic.configs))
                 for name, topic in TOPICS.items()
@@ -36,7 +37,8 @@ async def create_topics(bootstrap_servers: str, *, replication: int, within: flo
                     if code != 0 and fault is not TopicAlreadyExistsError:
                         raise fault(f"topic {name}")
         except (KafkaError, OSError) as error:
-            if time.monotonic() > deadline:
+            passing = isinstance(error, OSError) or error.retriable
+            if not passing or time.monotonic() > deadline:
                 raise Fault(
                     DID_NOT_START, f"The topics could not be created at {bootstrap_servers}: {error}"
                 ) from error

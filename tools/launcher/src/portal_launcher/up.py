@@ -175,7 +175,7 @@ class Portal:
             kafka = await start_kafka(self._layout, self._run.ports, self._supervisor, self._progress)
             self._run.bootstrap_servers = kafka.bootstrap_servers
             self._run.kafka_data = str(kafka.data)
-        await create_topics(self._run.bootstrap_servers, replication=-1 if given else 1)
+        await create_topics(self._run.bootstrap_servers)
 
     def _wiring(self) -> Wiring:
         return Wiring(

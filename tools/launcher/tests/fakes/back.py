@@ -3,7 +3,7 @@
 import os
 import sys
 
-from front import main
+from front import main  # type: ignore[import-not-found]
 
 if __name__ == "__main__":
     os.environ["FAKE_DIES"] = os.environ.get("FAKE_BACK_DIES", "")

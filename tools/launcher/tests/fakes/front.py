@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -26,11 +27,13 @@ def main(role: str) -> None:
     notes = Path(os.environ["FAKE_NOTES"])
     told = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "HTTP_PORT", "PUBLIC_URL", "BACK_URL")
     text = "".join(f"{key}={os.environ.get(key, '')}\n" for key in told)
-    (notes / f"{Path(__file__).stem}-{role}").write_text(text)
+    (notes / f"{Path(sys.argv[0]).stem}-{role}").write_text(text)
     if role == "migrate":
         return
     if os.environ.get("FAKE_DIES"):
         sys.exit("cannot go on: the moon is full")
+    if os.environ.get("FAKE_STUBBORN"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     address = (os.environ["HTTP_HOST"], int(os.environ["HTTP_PORT"]))
     http.server.ThreadingHTTPServer(address, Answer).serve_forever()
 
