@@ -1,0 +1,40 @@
+"""Are the rows of interrupted sign-ups removed, and no others?"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from identity.sweep import sweep
+
+Identity = Any
+"""The fixtures' service (conftest.py)."""
+
+NOW = datetime.now(UTC)
+
+
+def id_at(instant: datetime, end: int) -> UUID:
+    return UUID(int=(int(instant.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62) | end)
+
+
+@pytest.mark.connected
+async def test_given_rows_without_events_when_swept_then_only_those_that_cannot_be_on_their_way_go(
+    connected_identity: Identity, database_url: str
+) -> None:
+    identity = connected_identity
+    opened = (await identity.open()).json()
+    on_its_way, orphan = id_at(NOW - timedelta(minutes=50), 1), id_at(NOW - timedelta(minutes=70), 2)
+    for row in (on_its_way, orphan):
+        await identity.parts.credentials.add(row, "hash", NOW)
+        await identity.parts.data_keys.issue(row)
+    connection = await asyncpg.connect(database_url)
+    await sweep(connection, NOW)
+    assert await identity.credential_rows() == {UUID(opened["accountId"]), on_its_way}
+    assert await identity.key_rows() == {UUID(opened["patientId"]), on_its_way}
+    # An hour later the account's own rows are in the span as well, and stay.
+    await sweep(connection, NOW + timedelta(hours=2))
+    assert await identity.credential_rows() == {UUID(opened["accountId"])}
+    assert await identity.key_rows() == {UUID(opened["patientId"])}
+    await connection.close()
