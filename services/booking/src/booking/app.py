@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 import asyncpg
-from fastapi import FastAPI, Request
-from starlette.responses import Response
+from fastapi import FastAPI
 
 from booking.appointments import endpoint as appointments
 from booking.book_appointment import endpoint as book_appointment
@@ -21,11 +20,9 @@ from portal_chassis.app import Lifespan, add_ready_check, create_app
 from portal_chassis.clock import Clock, utc_now
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.positions import Positions
-from portal_chassis.problems import refusal_response
 from portal_events.keys import FileKeyWrap
 from portal_events.topics import PATIENT_KEYS
 from portal_eventstore.consume import create_tables
-from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.execute import Decider
 from portal_eventstore.key_ring import KeyRing, keys_view
 from portal_eventstore.postgres import PostgresStore
@@ -33,13 +30,6 @@ from portal_eventstore.project import reached, view_of
 
 _SEEN_WITHIN_SECONDS: Final = 2.0
 _ROOMS: Final = (catalogue, free_slots, book_appointment, appointments)
-_DATABASE_GONE: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    OSError,
-)
 
 
 def build_app(*, lifespan: Lifespan | None = None, clock: Clock = utc_now) -> FastAPI:
@@ -47,8 +37,6 @@ def build_app(*, lifespan: Lifespan | None = None, clock: Clock = utc_now) -> Fa
     app = create_app("booking", lifespan=lifespan, clock=clock)
     for room in _ROOMS:
         app.include_router(room.router)
-    for error in _DATABASE_GONE:
-        app.add_exception_handler(error, _unavailable)
     return app
 
 
@@ -90,7 +78,3 @@ async def _seen(views: Any, view: str, positions: Positions) -> bool:
 async def _database_missing(views: Any) -> Sequence[str]:
     await views.fetchval("select 1")
     return []
-
-
-async def _unavailable(_: Request, __: Exception) -> Response:
-    return refusal_response(StoreUnavailable())
