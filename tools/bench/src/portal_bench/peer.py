@@ -51,42 +51,51 @@ async def preload_peer(database_url: str) -> None:
     await connection.close()
 
 
+class _Worker:
+    """What each thread does, again and again."""
+
+    def __init__(self, recorder: PostgresDCBRecorderTT, mode: str) -> None:
+        self._recorder, self._mode = recorder, mode
+        self._hot = uuid4()
+        # Threads tell each other how far the hot boundary is: the peer has no state to share.
+        self._last: int | None = None
+        self._data = noted(Note(self._hot, self._hot), 1).model_dump_json(by_alias=True).encode()
+
+    def once(self, random: Random) -> bool:
+        """Append one event; False when the optimistic race was lost."""
+        patient = numbered(random.randrange(PATIENTS))
+        visit = visit_tag(self._choose_visit(random))
+        query = DCBQuery([DCBQueryItem(types=[TYPE], tags=[visit])])
+        after = self._last if self._mode == "hot" else None
+        if self._mode == "command":
+            found = self._recorder.read(query)
+            list(found)
+            after = found.head
+        event = DCBEvent(TYPE, self._data, [visit, f"patient:{patient}"])
+        try:
+            position = self._recorder.append([event], DCBAppendCondition(query, after=after))
+        except IntegrityError:
+            return False
+        self._last = max(self._last or 0, position)
+        return True
+
+    def _choose_visit(self, random: Random) -> UUID:
+        if self._mode == "append":
+            return uuid4()
+        return self._hot if self._mode == "hot" else numbered(random.randrange(VISITS))
+
+
 def run_peer(database_url: str, mode: str, clients: int, seconds: float) -> Measured:
     """Run `clients` threads for `seconds`; a lost optimistic race is retried and not counted."""
     recorder = _recorder(database_url, clients)
+    worker = _Worker(recorder, mode)
     measured = Measured(clients)
-    hot = uuid4()
-    # As the threads see it; the peer has no other way to share what was read.
-    last: list[int | None] = [None]
-    data = noted(Note(hot, hot), 1).model_dump_json(by_alias=True).encode()
-
-    def choose_visit(random: Random) -> UUID:
-        if mode == "append":
-            return uuid4()
-        return hot if mode == "hot" else numbered(random.randrange(VISITS))
-
-    def once(random: Random) -> bool:
-        patient = numbered(random.randrange(PATIENTS))
-        visit = choose_visit(random)
-        query = DCBQuery([DCBQueryItem(types=[TYPE], tags=[visit_tag(visit)])])
-        after = last[0] if mode == "hot" else None
-        if mode == "command":
-            found = recorder.read(query)
-            list(found)
-            after = found.head
-        event = DCBEvent(TYPE, data, [visit_tag(visit), f"patient:{patient}"])
-        try:
-            position = recorder.append([event], DCBAppendCondition(query, after=after))
-        except IntegrityError:
-            return False
-        last[0] = max(last[0] or 0, position)
-        return True
 
     def work(client: int) -> None:
         random = Random(client)
         while measured.running():
             began = time.perf_counter()
-            if once(random):
+            if worker.once(random):
                 measured.note(client, time.perf_counter() - began)
 
     measured.start(seconds)
