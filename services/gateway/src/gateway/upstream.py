@@ -47,6 +47,7 @@ _PASSED_OUT: Final = (
     "etag",
     "last-modified",
     "location",
+    "portal-stale",
     "retry-after",
     "vary",
     "www-authenticate",

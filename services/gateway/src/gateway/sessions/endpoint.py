@@ -42,7 +42,8 @@ class SignedIn(_FromIdentity):
     account_id: UUID
     patient_id: UUID | None = None
     level: Level
-    roles: tuple[str, ...] = ()
+    # Of a new account identity says no roles: who signs up is a patient.
+    roles: tuple[str, ...] = ("patient",)
 
 
 class Account(_FromIdentity):
