@@ -201,6 +201,7 @@ def with_(name: str, value: bytes) -> Callable[[list[Header]], list[Header]]:
         (with_("ce_id", b"{01955740-0c417e55-a9d3-1c7b60f8e24a"), "ce_id is not a UUID"),
         (with_("ce_id", b"01955740-0c41-7e55-a9d3-1c7b60f8e2_a"), "ce_id is not a UUID"),
         (with_("ce_id", b"01955740-0c41-7e55-a9d3-1c7b60f8e2 a"), "ce_id is not a UUID"),
+        (with_("ce_id", b"019557400-c41-7e55-a9d3-1c7b60f8e24a"), "ce_id is not a UUID"),
         (with_("ce_id", b"\xff" * 36), "ce_id is not a UUID"),
         (with_("ce_correlationid", b""), "ce_correlationid is not a UUID"),
         (with_("ce_causationid", b"x"), "ce_causationid is not a UUID"),

@@ -339,9 +339,9 @@ def test_given_a_second_version_without_a_working_upcaster_then_refused(
 
 
 def test_given_a_released_event_when_its_class_vanishes_then_refused(folders: Folders) -> None:
-    assert folders.write() == [
-        "example/Noted.v1.json was released, so its event class must stay: stored events need it."
-    ]
+    sentence = "example/Noted.v1.json was released, so its event class must stay: stored events need it."
+    assert folders.write() == [sentence]
+    assert folders.check()[0] == sentence
 
 
 def test_given_a_second_version_when_the_class_goes_back_then_refused(folders: Folders) -> None:

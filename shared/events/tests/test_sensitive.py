@@ -115,6 +115,12 @@ def test_given_a_token_that_is_no_ciphertext_when_revealed_then_refused(token: s
         reveal(Sealed(token), key=KEY, event_id=EVENT, field="given_name")
 
 
+def test_given_a_token_with_something_between_when_revealed_then_refused() -> None:
+    token = seal(Plain(SECRET), key=KEY, event_id=EVENT, field="given_name").token
+    with pytest.raises(UnsealError):
+        reveal(Sealed(f"{token[:20]}!!!!{token[20:]}"), key=KEY, event_id=EVENT, field="given_name")
+
+
 @pytest.mark.parametrize("bare", [SECRET, 44051401359, ["Zażółć"], {"text": SECRET}])
 def test_given_bare_text_when_an_event_is_made_then_refused_without_the_text(bare: object) -> None:
     with pytest.raises(ValidationError, match="never bare text") as refused:
