@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from portal_launcher import migrations
 from portal_launcher.ports import internal_ports
 from portal_launcher.processes import ProcessId, identify, is_alive, stop_leftovers
 from portal_launcher.run_file import read_run
@@ -81,3 +82,22 @@ def test_given_the_services_when_wired_then_none_is_told_anothers_database_or_ke
     assert by_name["booking"]["REQUEST_KEY_FILE"] != by_name["identity"]["REQUEST_KEY_FILE"]
     assert by_name["gateway"]["IDENTITY_URL"] == "http://127.0.0.1:20000"
     assert by_name["gateway"]["PATH"] == os.environ["PATH"]
+
+
+def test_given_migrated_databases_when_code_sql_or_data_change_then_they_are_migrated_again(
+    tmp_path: Path,
+) -> None:
+    sql = tmp_path / "services" / "booking" / "migrations" / "0001.sql"
+    sql.parent.mkdir(parents=True)
+    sql.write_text("create table a ()")
+    (tmp_path / "requirements.lock").write_text("a==1")
+    data = tmp_path / "data"
+    data.mkdir()
+    assert not migrations.are_done(data, tmp_path)
+    migrations.remember(data, tmp_path)
+    assert migrations.are_done(data, tmp_path)
+    sql.write_text("create table b ()")
+    assert not migrations.are_done(data, tmp_path)
+    migrations.remember(data, tmp_path)
+    sql.rename(sql.with_name("0002.sql"))
+    assert not migrations.are_done(data, tmp_path)

@@ -10,8 +10,9 @@ import shutil
 import signal
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from portal_launcher import ports
+from portal_launcher import migrations, ports
 from portal_launcher.faults import NO_SPACE, Fault
 from portal_launcher.layout import Layout
 from portal_launcher.processes import identify, stop_leftovers
@@ -145,11 +146,13 @@ class Portal:
             for service in self._services
             if (url := os.environ.get(f"DATABASE_URL_{service.name.upper()}"))
         }
+        ours: Path | None = None
         if len(given) < len(self._services):
             postgres = await start_postgres(
                 self._layout, self._run.ports["postgres"], self._supervisor, self._progress
             )
             self._run.postgres_data = str(postgres.data)
+            ours = postgres.folder if not given else None
             for service in self._services:
                 if service.name not in given:
                     given[service.name] = await postgres.create_database(service.name)
@@ -157,6 +160,8 @@ class Portal:
             self._progress.say("using the databases given in the environment")
         self._run.database_urls = given
         self._record()
+        if ours is not None and migrations.are_done(ours, self._layout.root):
+            return
         wiring = self._wiring()
         await all_of(
             *(
@@ -164,6 +169,8 @@ class Portal:
                 for service in self._services
             )
         )
+        if ours is not None:
+            migrations.remember(ours, self._layout.root)
         self._progress.say("the databases are up to date")
 
     async def _kafka(self) -> None:
