@@ -1,0 +1,282 @@
+"""How does a batch of records change a view exactly once?
+
+The view's rows and its positions are written in one transaction, with the positions' rows locked. Records
+below `next_offset` were seen before; an event at or below `last_position` was applied before, from an earlier
+record. So redelivery, rebalances, rewinds, a relay's duplicates and workers that should be dead change
+nothing.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from portal_eventstore.kafka import Incoming, Partition, Range
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_SHORTEST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+_INSERT = """
+insert into projection_position (view, topic, partition)
+select $1, p.topic, p.partition from unnest($2::text[], $3::int[]) as p (topic, partition)
+on conflict do nothing
+"""
+_SELECT = """
+select p.topic, p.partition, p.next_offset, p.last_position
+from projection_position p join unnest($2::text[], $3::int[]) as w (topic, partition) using (topic, partition)
+where p.view = $1
+"""
+# In one order everywhere, so that two workers that both think a partition theirs cannot deadlock.
+_LOCK = _SELECT + "order by p.topic, p.partition for update of p"
+_MOVE = """
+update projection_position p set next_offset = m.next_offset, last_position = m.last_position
+from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[])
+    as m (topic, partition, next_offset, last_position)
+where p.view = $1 and p.topic = m.topic and p.partition = m.partition
+"""
+
+
+class MalformedRecordError(Exception):
+    """A record that no version of ours can have written. The message holds no payload."""
+
+
+class GapError(Exception):
+    """Records are missing between what was applied and what came."""
+
+
+class LostOffsetError(Exception):
+    """Kafka no longer holds the records that come next."""
+
+
+class Parsed(NamedTuple, Generic[T]):
+    """What a record says.
+
+    `position`: the event's place in its owner's log, where it has one. `value`: None where the view does not
+    handle it.
+    """
+
+    position: int | None
+    value: T | None
+
+
+@dataclass(frozen=True)
+class View(Generic[T]):
+    """What is kept of some topics: how a record is read, and how values change the view's rows."""
+
+    name: str
+    topics: tuple[str, ...]
+    table: str
+    parse: Callable[[Incoming], Parsed[T]]
+    apply: Callable[[Any, Sequence[T]], Awaitable[None]]
+
+
+class Place(NamedTuple):
+    """How far a view has come in one partition."""
+
+    next_offset: int
+    last_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh(Generic[T]):
+    """What a partition's batch adds: values to apply, the place afterwards, what stopped the reading."""
+
+    values: list[T]
+    place: Place
+    stopped: MalformedRecordError | None = None
+
+
+def already_applied(position: int | None, last_position: int) -> bool:
+    """Tell whether an earlier record brought this event: positions rise within a partition."""
+    return position is not None and position <= last_position
+
+
+def fresh(records: Iterable[Incoming], place: Place, parse: Callable[[Incoming], Parsed[T]]) -> Fresh[T]:
+    """Drop what was seen and read the rest, up to the first record that cannot be read."""
+    next_offset, last_position = place
+    values: list[T] = []
+    for record in records:
+        if record.offset < next_offset:
+            continue
+        try:
+            position, value = parse(record)
+        except MalformedRecordError as error:
+            return Fresh(values, Place(next_offset, last_position), error)
+        next_offset = record.offset + 1
+        if already_applied(position, last_position):
+            continue
+        if position is not None:
+            last_position = position
+        if value is not None:
+            values.append(value)
+    return Fresh(values, Place(next_offset, last_position))
+
+
+class ViewConsumption(Generic[T]):
+    """Feeds one view, as kafka.Consumption."""
+
+    def __init__(self, pool: Any, view: View[T]) -> None:
+        """Keep `view` in the pool's database."""
+        self.name = view.name
+        self.topics = view.topics
+        self.places: dict[Partition, Place] = {}
+        self._pool = pool
+        self._view = view
+        self._failures = 0
+        self._problem: str | None = None
+        self._lost: str | None = None
+        self._gaps: set[tuple[Partition, int]] = set()
+
+    def problems(self) -> list[str]:
+        """Say what keeps the view from going on."""
+        return [f"view {self.name}: {p}" for p in (self._lost, self._problem) if p is not None]
+
+    async def begin(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """Return the stored offsets, 0 where nothing was stored. Waits for the database: it decides."""
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    await connection.execute(_INSERT, self.name, *_columns(partitions))
+                    rows = await connection.fetch(_SELECT, self.name, *_columns(partitions))
+            except Exception as error:  # noqa: BLE001  without the stored offsets nothing may be read
+                await self._failed(error)
+            else:
+                self._succeeded()
+                self.places = _places(rows)
+                return {tp: place.next_offset for tp, place in self.places.items()}
+
+    async def handle(self, batches: Mapping[Partition, Sequence[Incoming]]) -> Mapping[Partition, int]:
+        """Apply batches in one transaction; on an error wait, and say where to read again."""
+        again = {tp: records[0].offset for tp, records in batches.items()}
+        try:
+            await self._apply(batches)
+        except Exception as error:  # noqa: BLE001  the edge: whatever it is, the batch is read again
+            again |= {tp: place.next_offset for tp, place in self.places.items() if tp in again}
+            await self._failed(error)
+            return again
+        self._succeeded()
+        return {}
+
+    def check(self, ranges: Mapping[Partition, Range]) -> None:
+        """Stop the view when Kafka no longer holds what comes next; nothing is skipped."""
+        for (topic, partition), (begin, end) in ranges.items():
+            place = self.places.get((topic, partition))
+            if place is not None and not begin <= place.next_offset <= end:
+                self._lost = (
+                    f"stopped: {topic}/{partition} goes on at offset {place.next_offset}, "
+                    f"but Kafka holds {begin} to {end}; the view must be rebuilt"
+                )
+                _log.error("view %s: %s", self.name, self._lost)
+
+    async def _apply(self, batches: Mapping[Partition, Sequence[Incoming]]) -> None:
+        if self._lost is not None:
+            raise LostOffsetError
+        stopped: list[MalformedRecordError] = []
+        # The lock's second look at the row needs READ COMMITTED, whatever the server's default is.
+        async with self._pool.acquire() as connection, connection.transaction(isolation="read_committed"):
+            places = _places(await connection.fetch(_LOCK, self.name, *_columns(batches)))
+            if len(places) < len(batches):
+                await connection.execute(_INSERT, self.name, *_columns(batches))
+                places = _places(await connection.fetch(_LOCK, self.name, *_columns(batches)))
+            self.places.update(places)
+            self._refuse_gaps(batches, places)
+            values: list[T] = []
+            moved: dict[Partition, Place] = {}
+            for tp, records in batches.items():
+                new = fresh(records, places[tp], self._view.parse)
+                values += new.values
+                if new.place != places[tp]:
+                    moved[tp] = new.place
+                if new.stopped is not None:
+                    stopped.append(new.stopped)
+            if moved:
+                if values:
+                    await self._view.apply(connection, values)
+                await self._move(connection, moved)
+        self.places.update(moved)
+        if stopped:
+            raise stopped[0]
+
+    async def _move(self, connection: Any, moved: Mapping[Partition, Place]) -> None:
+        places = list(moved.values())
+        await connection.execute(
+            _MOVE,
+            self.name,
+            *_columns(moved),
+            [place.next_offset for place in places],
+            [place.last_position for place in places],
+        )
+        await connection.execute("select pg_notify('projected', $1)", self.name)
+
+    def _refuse_gaps(
+        self, batches: Mapping[Partition, Sequence[Incoming]], places: Mapping[Partition, Place]
+    ) -> None:
+        """Read again, once, where records seem to be missing.
+
+        A client that lost a batch comes back with it; a hole that Kafka itself has, by compaction, stays.
+        """
+        gaps = {
+            (tp, places[tp].next_offset)
+            for tp, records in batches.items()
+            if records[0].offset > places[tp].next_offset
+        }
+        if gaps - self._gaps:
+            self._gaps = gaps
+            raise GapError
+
+    def _succeeded(self) -> None:
+        self._failures = 0
+        self._problem = None
+
+    async def _failed(self, error: Exception) -> None:
+        if isinstance(error, GapError):
+            _log.info("view %s: reads again what is missing", self.name)
+            return
+        if not isinstance(error, LostOffsetError):
+            # An error's text may quote a row, and so a person: only its kind and place are told.
+            why = str(error) if isinstance(error, MalformedRecordError) else _kind(error)
+            self._problem = f"cannot apply a batch ({why}), tried {self._failures + 1} times"
+            _log.warning("view %s: %s", self.name, self._problem)
+        await asyncio.sleep(min(_SHORTEST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE))
+        self._failures += 1
+
+
+async def create_tables(pool: Any, views: Iterable[View[Any]]) -> None:
+    """Create the tables of views that are not there yet; any number of processes may start at once."""
+    async with pool.acquire() as connection, connection.transaction():
+        # Parallel `create table if not exists` fail on each other's catalogue rows.
+        await connection.execute("select pg_advisory_xact_lock(hashtextextended('projection tables', 0))")
+        for view in views:
+            await connection.execute(view.table)
+            await connection.execute(
+                "delete from projection_topic where view = $1 and topic <> all ($2)",
+                view.name,
+                list(view.topics),
+            )
+            await connection.execute(
+                "insert into projection_topic (view, topic) select $1, unnest($2::text[]) "
+                "on conflict do nothing",
+                view.name,
+                list(view.topics),
+            )
+
+
+def _columns(partitions: Iterable[Partition]) -> tuple[list[str], list[int]]:
+    pairs = list(partitions)
+    return [topic for topic, _ in pairs], [partition for _, partition in pairs]
+
+
+def _places(rows: Iterable[Any]) -> dict[Partition, Place]:
+    return {(r["topic"], r["partition"]): Place(r["next_offset"], r["last_position"]) for r in rows}
+
+
+def _kind(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,183 @@
+"""How do a service's views follow the topics, and how does a reader wait for its own write?"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from portal_events.base import Event, UnknownEventError
+from portal_events.cloudevents import RecordMalformedError, from_record
+from portal_events.stored import StoredEvent
+from portal_eventstore.consume import (
+    MalformedRecordError,
+    Parsed,
+    View,
+    ViewConsumption,
+    create_tables,
+)
+from portal_eventstore.kafka import Consumers, Incoming
+
+_log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 2.0
+_WATCH_TIMEOUT = 5.0
+_SHORTEST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+_POLL_SECONDS = 0.01
+
+# A view that was never started reads no topic yet: it has not reached anything.
+_BEHIND = """
+select not exists (select from projection_topic t where t.view = $1) or exists (
+    select from unnest($2::text[], $3::int[], $4::bigint[]) as w (topic, partition, position)
+    join projection_topic t on t.view = $1 and t.topic = w.topic
+    left join projection_position p
+        on p.view = $1 and p.topic = w.topic and p.partition = w.partition
+    where coalesce(p.last_position, 0) < w.position
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event that a view handles, and the record that brought it."""
+
+    topic: str
+    partition: int
+    offset: int
+    stored: StoredEvent
+    event: Event
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A view over events.
+
+    `table` is idempotent SQL. `apply` runs inside the transaction that moves the positions, with events in
+    order within each partition. Types outside `events` are skipped undecoded; the position moves past them.
+    """
+
+    view: str
+    topics: tuple[str, ...]
+    events: tuple[type[Event], ...]
+    table: str
+    apply: Callable[[Any, Sequence[Received]], Awaitable[None]]
+
+
+def view_of(projection: Projection) -> View[Received]:
+    """Return the view that a projection keeps, over CloudEvents records."""
+    handled = {(cls.OWNER, cls.__name__) for cls in projection.events}
+
+    def parse(record: Incoming) -> Parsed[Received]:
+        try:
+            stored = from_record(record.topic, record.key, record.value, record.headers)
+            if (stored.owner, stored.type) not in handled:
+                return Parsed(stored.position, None)
+            event = stored.decode()
+        except (RecordMalformedError, UnknownEventError, ValidationError, ValueError) as error:
+            # What the record holds stays out of the message: it may be a person's.
+            place = f"{record.topic}/{record.partition} offset {record.offset}"
+            raise MalformedRecordError(f"malformed record {place}: {type(error).__name__}") from error
+        return Parsed(stored.position, Received(record.topic, record.partition, record.offset, stored, event))
+
+    return View(projection.view, projection.topics, projection.table, parse, projection.apply)
+
+
+class Projector:
+    """Keeps views of one service up to date. Any number of workers share the partitions."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        pool: Any,
+        bootstrap_servers: str,
+        projections: Sequence[Projection] = (),
+        views: Sequence[View[Any]] = (),
+    ) -> None:
+        """Follow `projections`, and `views` over other records than events."""
+        self._service = service
+        self._pool = pool
+        self._servers = bootstrap_servers
+        self._views = [*map(view_of, projections), *views]
+        self._consumptions = [ViewConsumption(pool, view) for view in self._views]
+        self._task: asyncio.Task[None] | None = None
+        self._kafka: str | None = None
+
+    async def start(self) -> None:
+        """Create missing tables, then follow in the background; Kafka need not be up."""
+        await create_tables(self._pool, self._views)
+        self._kafka = "Kafka is not reached yet"
+        self._task = asyncio.create_task(self._run(), name=f"{self._service} projections")
+
+    async def stop(self) -> None:
+        """Finish the batches at hand and leave the groups."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+
+    def problems(self) -> list[str]:
+        """Say which views do not go on, and why."""
+        found = [] if self._kafka is None else [f"projections of {self._service}: {self._kafka}"]
+        return found + [problem for c in self._consumptions for problem in c.problems()]
+
+    async def _run(self) -> None:
+        pause = _SHORTEST_PAUSE
+        while True:
+            consumers = Consumers(self._servers, self._service, self._consumptions)
+            try:
+                await consumers.start()
+                await self._watch(consumers)
+            except Exception as error:  # noqa: BLE001  whatever it is, it is told and tried again
+                self._kafka = f"Kafka cannot be reached ({type(error).__name__})"
+                _log.warning("projections of %s: %s", self._service, self._kafka)
+            finally:
+                with contextlib.suppress(Exception):
+                    await consumers.stop()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _watch(self, consumers: Consumers) -> None:
+        """Look after lost offsets, and show how far the views are; never returns."""
+        while True:
+            try:
+                async with asyncio.timeout(_WATCH_TIMEOUT):
+                    for number, consumption in enumerate(self._consumptions):
+                        consumption.check(await consumers.ranges(number))
+                        offsets = {tp: place.next_offset for tp, place in consumption.places.items()}
+                        await consumers.show(number, offsets)
+            except Exception as error:  # noqa: BLE001  aiokafka reconnects by itself: this only tells
+                self._kafka = f"Kafka does not answer ({type(error).__name__})"
+            else:
+                self._kafka = None
+            await asyncio.sleep(_WATCH_SECONDS)
+
+
+async def reached(pool: Any, view: str, wanted: Mapping[tuple[str, int], int], within: float) -> bool:
+    """Wait up to `within` seconds until `view` has applied these positions; tell whether it has.
+
+    Topics that the view does not read do not count.
+    """
+    if not wanted:
+        return True
+    columns = (
+        [topic for topic, _ in wanted],
+        [partition for _, partition in wanted],
+        list(wanted.values()),
+    )
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + within
+    while True:
+        behind: bool = await pool.fetchval(_BEHIND, view, *columns)
+        if not behind:
+            return True
+        if clock() + _POLL_SECONDS > deadline:
+            return False
+        await asyncio.sleep(_POLL_SECONDS)

@@ -1,0 +1,386 @@
+"""How does every committed event reach Kafka, in order, whatever dies in between?
+
+The relay reads `position > published`: commit order is position order, so nothing fills in below. An event is
+sent only when every earlier event of its partition was acknowledged or stands before it in the same batch; so
+first occurrences are in position order within a partition, whoever else is sending, and everything that a
+paused or replaced relay still sends is a duplicate, which readers drop by position.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import asyncpg
+
+from portal_events.cloudevents import to_record
+from portal_events.stored import StoredEvent
+from portal_events.topics import events_topic, partition_for
+from portal_eventstore.kafka import Outgoing, Publisher, PublishError
+from portal_eventstore.metadata import metadata_from_json
+from portal_eventstore.unacknowledged import Unacknowledged, Waiting
+
+_log = logging.getLogger(__name__)
+
+_OWNERSHIP_LOCK = 7305808869231650893
+"""The key of the session advisory lock that the relay's owner holds; the append lock's is one lower."""
+
+_POLL_SECONDS = 0.5
+_LEASE_SECONDS = 10
+_READ_EVENTS = 1_000
+_WAITING_EVENTS = 10_000
+_BATCH_EVENTS = 1_000
+_DRAIN_SECONDS = 2.0
+_SLOW_SECONDS = 2.0
+_SHORTEST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+_TAIL = """
+select position, id, type, version, tags, data, time, metadata
+from event where position > $1 order by position limit $2
+"""
+_HEAD = "select coalesce(max(position), 0) from event"
+_CLAIM = "update relay set epoch = epoch + 1 returning published, epoch"
+_ADVANCE = "update relay set published = $1 where epoch = $2 and published < $1 returning true"
+
+
+class LostOwnershipError(Exception):
+    """Another relay has taken the next epoch."""
+
+
+class Publishes(Protocol):
+    """What the relay needs of a producer."""
+
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions `topic` has."""
+        ...
+
+    async def publish(self, topic: str, partition: int, records: Any) -> int:
+        """Publish the first of `records` as one batch; return how many, once acknowledged."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what is not acknowledged."""
+        ...
+
+
+class Relay:
+    """Publishes one service's log. Any number may run; one at a time owns the log, the others wait."""
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        owner: str,
+        bootstrap_servers: str,
+        connect: Callable[[str], Awaitable[Publishes]] = Publisher.connect,
+        lease_seconds: float = _LEASE_SECONDS,
+    ) -> None:
+        """Publish `owner`'s events. An owner that is silent for `lease_seconds` loses the log to another."""
+        self._database_url = database_url
+        self._owner = owner
+        self._servers = bootstrap_servers
+        self._connect = connect
+        self._lease_seconds = lease_seconds
+        self._task: asyncio.Task[None] | None = None
+        self._problem: str | None = None
+        self._owned: _Owned | None = None
+
+    async def start(self) -> None:
+        """Begin in the background; neither PostgreSQL nor Kafka has to be up."""
+        self._task = asyncio.create_task(self._run(), name=f"{self._owner} relay")
+
+    async def stop(self) -> None:
+        """Let what is on its way arrive, for a moment, and give the log up."""
+        if self._task is None:
+            return
+        if self._owned is not None:
+            await self._owned.drain(_DRAIN_SECONDS)
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+
+    def problems(self) -> list[str]:
+        """Say what keeps events from Kafka, and how many wait."""
+        found = [] if self._problem is None else [self._problem]
+        if self._owned is not None:
+            found += self._owned.problems()
+        return [f"relay of {self._owner}: {problem}" for problem in found]
+
+    async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        pause = _SHORTEST_PAUSE
+        while True:
+            began = clock()
+            try:
+                await self._compete()
+            except LostOwnershipError:
+                _log.warning("relay of %s: another relay took over", self._owner)
+            except Exception as error:  # noqa: BLE001  whatever it is: the relay says so and tries again
+                self._problem = f"cannot read the log ({type(error).__name__})"
+                _log.warning("relay of %s: %s", self._owner, self._problem)
+            # What worked for a while is not what failed again and again.
+            pause = min(2 * pause, _LONGEST_PAUSE) if clock() - began < _LONGEST_PAUSE else _SHORTEST_PAUSE
+            await asyncio.sleep(pause)
+
+    async def _compete(self) -> None:
+        """Wait for the ownership lock, then publish until something breaks. Raises, never returns."""
+        lease = str(int(self._lease_seconds * 1000))
+        connection = await asyncpg.connect(
+            self._database_url,
+            server_settings={
+                "application_name": f"{self._owner} relay",
+                # The lock lives as long as this session. A paused owner falls silent, the server ends its
+                # session, and another takes over: without these the lock would stay until it woke up.
+                "idle_session_timeout": lease,
+                "idle_in_transaction_session_timeout": lease,
+                "tcp_user_timeout": lease,
+                "statement_timeout": "30s",
+            },
+        )
+        try:
+            while not await connection.fetchval("select pg_try_advisory_lock($1)", _OWNERSHIP_LOCK):
+                self._problem = None
+                await asyncio.sleep(_POLL_SECONDS)
+            # The claim is durable, as any commit; `published` itself may fall back in a crash of the server,
+            # which only repeats events, so it does not wait for the disk.
+            published, epoch = await connection.fetchrow(_CLAIM)
+            await connection.execute("set synchronous_commit = off")
+            self._problem = None
+            _log.info("relay of %s: owns the log from %d, epoch %d", self._owner, published, epoch)
+            self._owned = _Owned(
+                connection, self._owner, published, epoch, lambda: self._connect(self._servers)
+            )
+            await self._owned.run()
+        finally:
+            self._owned = None
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                await connection.close(timeout=_DRAIN_SECONDS)
+
+
+class _Owned:
+    """The log while this process owns it."""
+
+    def __init__(
+        self,
+        connection: Any,
+        owner: str,
+        published: int,
+        epoch: int,
+        connect: Callable[[], Awaitable[Publishes]],
+    ) -> None:
+        self._connection = connection
+        self._owner = owner
+        self._topic = events_topic(owner)
+        self._epoch = epoch
+        self._published = published
+        self._head = published
+        self._waiting = Unacknowledged(published)
+        self._producing = _Producing(self._topic, self._waiting, connect)
+        self._stopping = False
+        self._drained = asyncio.Event()
+
+    async def run(self) -> None:
+        """Publish until the connection breaks or another relay has taken over."""
+        wake = self._producing.wake
+        await self._connection.add_listener("event_appended", lambda *_: wake.set())
+        try:
+            while True:
+                wake.clear()
+                more = await self._read()
+                self._producing.pump()
+                await self._advance()
+                if self._stopping and not self._waiting:
+                    self._drained.set()
+                if not more:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL_SECONDS):
+                            await wake.wait()
+        finally:
+            await self._producing.close()
+
+    async def drain(self, within: float) -> None:
+        """Read no more, and wait until nothing is on its way."""
+        self._stopping = True
+        self._producing.wake.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._drained.wait()
+
+    def problems(self) -> list[str]:
+        """Say what keeps events from Kafka, and how many wait."""
+        backlog = max(self._head, self._waiting.read) - self._published
+        return [f"{problem}; {backlog} events wait" for problem in self._producing.problems()]
+
+    async def _read(self) -> bool:
+        """Take in the next events, as far as there is room; return whether more may be there."""
+        if self._stopping or self._producing.partitions is None or len(self._waiting) >= _WAITING_EVENTS:
+            # Asked anyway: it keeps the session alive, and tells how much waits.
+            self._head = await self._connection.fetchval(_HEAD)
+            return False
+        rows = await self._connection.fetch(_TAIL, self._waiting.read, _READ_EVENTS)
+        for row in rows:
+            record = to_record(_stored(self._owner, row))
+            self._waiting.add(
+                partition_for(record.key, self._producing.partitions),
+                Waiting(row["position"], Outgoing(record.key, record.value, record.headers)),
+            )
+        return len(rows) == _READ_EVENTS
+
+    async def _advance(self) -> None:
+        published = self._waiting.published()
+        if published > self._published:
+            await advance(self._connection, published, self._epoch)
+            self._published = published
+
+
+async def advance(connection: Any, published: int, epoch: int) -> None:
+    """Move `published`, as the owner with this epoch; raises LostOwnershipError when there is a later one."""
+    if not await connection.fetchval(_ADVANCE, published, epoch):
+        raise LostOwnershipError
+
+
+class _Producing:
+    """Sends what waits: at most one batch a partition is on its way, and a failed one blocks it."""
+
+    def __init__(
+        self, topic: str, waiting: Unacknowledged, connect: Callable[[], Awaitable[Publishes]]
+    ) -> None:
+        self.wake = asyncio.Event()
+        self.partitions: int | None = None
+        self._topic = topic
+        self._waiting = waiting
+        self._connect = connect
+        self._producer: Publishes | None = None
+        self._sending: dict[int, tuple[asyncio.Task[None], float]] = {}
+        self._blocked: set[int] = set()
+        self._failures: dict[int, str] = {}
+        self._unreachable: str | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._pause = _SHORTEST_PAUSE
+        self._connect_soon(0.0)
+
+    def pump(self) -> None:
+        """Send from every partition that has events waiting and none on their way."""
+        if self._producer is None:
+            return
+        now = asyncio.get_running_loop().time()
+        for partition in self._waiting.partitions():
+            if may_send(partition, self._sending, self._blocked):
+                task = asyncio.create_task(self._send(self._producer, partition))
+                self._sending[partition] = (task, now)
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with Kafka."""
+        if self._unreachable is not None:
+            return [self._unreachable]
+        now = asyncio.get_running_loop().time()
+        slow = [p for p, (_, since) in self._sending.items() if now - since > _SLOW_SECONDS]
+        found = [f"partition {p} of {self._topic} is blocked ({why})" for p, why in self._failures.items()]
+        if slow:
+            found.append(f"Kafka does not acknowledge partitions {sorted(slow)} of {self._topic}")
+        return found
+
+    async def close(self) -> None:
+        """Give up what is on its way: it counts as not published."""
+        tasks = [task for task, _ in self._sending.values()]
+        tasks += [] if self._connecting is None else [self._connecting]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        if self._producer is not None:
+            await self._producer.close()
+
+    async def _send(self, producer: Publishes, partition: int) -> None:
+        try:
+            count = await producer.publish(
+                self._topic, partition, self._waiting.first(partition, _BATCH_EVENTS)
+            )
+        except Exception as error:  # noqa: BLE001  whatever it is: the partition is blocked and the relay says so
+            self._failed(producer, partition, error)
+        else:
+            self._waiting.acknowledge(partition, count)
+            self._failures.pop(partition, None)
+            self._pause = _SHORTEST_PAUSE
+        del self._sending[partition]
+        self.pump()
+        self.wake.set()
+
+    def _failed(self, producer: Publishes, partition: int, error: Exception) -> None:
+        if producer is not self._producer:
+            # It was replaced meanwhile: the same events go to the new one.
+            return
+        why = _reason(error)
+        _log.warning("partition %d of %s is blocked: %s", partition, self._topic, why)
+        self._failures[partition] = why
+        self._blocked.add(partition)
+        # The other partitions go on with this producer until the new one is there.
+        self._connect_soon(self._pause)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+    def _connect_soon(self, pause: float) -> None:
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._replace(pause))
+
+    async def _replace(self, pause: float) -> None:
+        """Make a new producer, until that works; what an old one left unacknowledged is sent again."""
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                producer, partitions = await self._connected()
+                break
+            except Exception as error:  # noqa: BLE001  whatever it is, it is told and tried again
+                self._unreachable = f"Kafka cannot be reached ({_reason(error)})"
+                _log.warning("%s: %s", self._topic, self._unreachable)
+            pause = min(max(2 * pause, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+        old, self._producer, self.partitions = self._producer, producer, partitions
+        self._unreachable = None
+        self._blocked.clear()
+        if old is not None:
+            closing = asyncio.create_task(self._retire(old))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        self.pump()
+        self.wake.set()
+
+    async def _connected(self) -> tuple[Publishes, int]:
+        producer = await self._connect()
+        try:
+            return producer, await producer.partitions(self._topic)
+        except BaseException:
+            await producer.close()
+            raise
+
+    async def _retire(self, producer: Publishes) -> None:
+        """Close a producer once nothing is on its way with it; what hangs goes to the new one."""
+        tasks = [task for task, _ in self._sending.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
+        await producer.close()
+
+
+def may_send(partition: int, sending: Any, blocked: Any) -> bool:
+    """Tell whether nothing of the partition is on its way or has failed: the next must not overtake it."""
+    return partition not in sending and partition not in blocked
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, PublishError) else type(error).__name__
+
+
+def _stored(owner: str, row: Any) -> StoredEvent:
+    return StoredEvent(
+        owner=owner,
+        position=row["position"],
+        id=row["id"],
+        type=row["type"],
+        version=row["version"],
+        tags=tuple(row["tags"]),
+        data=row["data"],
+        time=row["time"],
+        metadata=metadata_from_json(row["metadata"]),
+    )
