@@ -5,14 +5,14 @@ entry in `UPCASTERS` that turns the JSON of the version before into this one.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from portal_events.sensitive import Plain, seal
+from portal_events.sensitive import Plain, Sealed, seal
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -46,11 +46,19 @@ class Event(BaseModel):
     TAGGED: ClassVar[tuple[str, ...]] = ()
     UPCASTERS: ClassVar[Mapping[int, Upcaster]] = {}
 
+    # Derived once a class, because tags and sealing stand on the path of every append.
+    _TAG_KINDS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    _SENSITIVE: ClassVar[tuple[str, ...]] = ()
+
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         """Register the class under its owner and name."""
         if "SUBJECT" in cls.__dict__:
             _CLASSES[cls.OWNER, cls.__name__] = cls
+            cls._TAG_KINDS = tuple((name, name.removesuffix("_id") + ":") for name in cls.TAGGED)
+            cls._SENSITIVE = tuple(
+                name for name, field in cls.model_fields.items() if _allows(field.annotation, Sealed)
+            )
 
     @property
     def subject(self) -> UUID:
@@ -63,14 +71,12 @@ class Event(BaseModel):
     def tags(self) -> frozenset[str]:
         """Return the tags that boundaries find this event by: a pure function of the payload."""
         return frozenset(
-            f"{name.removesuffix('_id')}:{value}"
-            for name in self.TAGGED
-            if (value := getattr(self, name)) is not None
+            [f"{kind}{value}" for name, kind in self._TAG_KINDS if (value := getattr(self, name)) is not None]
         )
 
     def sealed(self, *, event_id: UUID, key: bytes | None) -> Self:
         """Return the event with every plain sensitive field sealed under the patient's data key."""
-        plain = {n: v for n in type(self).model_fields if isinstance(v := getattr(self, n), Plain)}
+        plain = {name: v for name in self._SENSITIVE if isinstance(v := getattr(self, name), Plain)}
         if not plain:
             return self
         if key is None:
@@ -78,6 +84,10 @@ class Event(BaseModel):
         return self.model_copy(
             update={n: seal(v, key=key, event_id=event_id, field=n) for n, v in plain.items()}
         )
+
+
+def _allows(annotation: Any, cls: type) -> bool:
+    return annotation is cls or any(_allows(part, cls) for part in get_args(annotation))
 
 
 def event_class(owner: str, type_: str) -> type[Event]:

@@ -110,10 +110,6 @@ class Batch:
                 taken += len(answer.new)
         return stale
 
-    def unanswered(self) -> list[Waiting]:
-        """Return the commands that wait for the append."""
-        return [answer.waiting for group in self._groups.values() for answer in group.answers]
-
     def _add_ready(self, waiting: Waiting) -> bool:
         # Whether an event of this batch will stand against the condition is known after the append only.
         if any(self._matching(query.criteria, 0) for query in waiting.unless):
@@ -138,13 +134,9 @@ class Batch:
         """Return the numbers of this batch's events, from `start`, that the criteria select."""
         found: set[int] = set()
         for criterion in criteria:
-            numbers = self._by_tag.get(criterion.tag)
-            if numbers:
-                found.update(
-                    n
-                    for n in numbers[bisect_left(numbers, start) :]
-                    if not criterion.types or self._log[n][1] in criterion.types
-                )
+            if numbers := self._by_tag.get(criterion.tag):
+                later = numbers[bisect_left(numbers, start) :]
+                found.update(n for n in later if not criterion.types or self._log[n][1] in criterion.types)
         return sorted(found)
 
     def _join(
@@ -195,7 +187,8 @@ def _encode(waiting: Waiting, events: Sequence[Event]) -> tuple[NewEvent, ...]:
     new = []
     for event_id, event in zip(ids, events, strict=True):
         data = event.sealed(event_id=event_id, key=context.key).model_dump_json(by_alias=True)
-        if len(data) > MAX_EVENT_BYTES or len(data.encode()) > MAX_EVENT_BYTES:
+        # A character takes one to four bytes: only long texts need counting.
+        if 4 * len(data) > MAX_EVENT_BYTES and len(data.encode()) > MAX_EVENT_BYTES:
             raise ValueError(f"{type(event).__name__} is larger than {MAX_EVENT_BYTES} bytes")
         tags = sorted(event.tags())
         if context.request is not None:

@@ -65,10 +65,12 @@ class Waiting:
     boundary: tuple[Criterion, ...]
     unless: tuple[Query, ...] = ()
     rounds: int = 0
-    tags: frozenset[str] = frozenset()
+    tags: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Note the tags that commands must share to stand in each other's way."""
-        criteria = [*self.boundary, *(c for query in self.unless for c in query.criteria)]
-        request = self.context.request
-        self.tags = frozenset([c.tag for c in criteria] + ([] if request is None else [request.tag]))
+        self.tags = [criterion.tag for criterion in self.boundary]
+        for query in self.unless:
+            self.tags += [criterion.tag for criterion in query.criteria]
+        if self.context.request is not None:
+            self.tags.append(self.context.request.tag)
