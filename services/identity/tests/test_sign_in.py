@@ -61,6 +61,12 @@ async def test_given_two_spellings_of_a_password_when_signed_in_then_they_are_on
     assert (await identity.sign_in(EMAIL, "ź\u00f3łw na wysokim dębie")).status_code == 200
 
 
+async def test_given_spaces_around_a_password_when_signed_in_then_they_count(identity: Identity) -> None:
+    await identity.open(password=f" {PASSWORD}  ")
+    assert (await identity.sign_in(EMAIL, f" {PASSWORD}  ")).status_code == 200
+    assert (await identity.sign_in(EMAIL, PASSWORD)).status_code == 401
+
+
 async def test_given_an_account_without_a_password_when_signed_in_then_401(identity: Identity) -> None:
     opened = (await identity.open()).json()
     await identity.parts.credentials.remove(UUID(opened["accountId"]))

@@ -25,6 +25,7 @@ from portal_chassis.clock import Clock, utc_now
 from portal_chassis.idempotency import RequestKeys
 from portal_events.blind import BlindIndex
 from portal_events.keys import FileKeyWrap
+from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.execute import Decider
 from portal_eventstore.issue_keys import KeyPublisher
 from portal_eventstore.postgres import PostgresStore
@@ -125,5 +126,8 @@ async def connected(settings: IdentitySettings) -> AsyncIterator[Parts]:
 
 
 async def _missing(store: EventStore) -> list[str]:
-    await store.head()
+    try:
+        await store.head()
+    except StoreUnavailable:
+        return ["PostgreSQL does not answer"]
     return []

@@ -5,7 +5,7 @@ the decision refuses, or when it turns out that this very request was already an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from identity.credentials import Credentials
 from identity.data_keys import DataKeys
-from identity.open_account.decide import OPEN_ACCOUNT, AccountExists, OpenAccount, boundary
+from identity.open_account.decide import OPEN_ACCOUNT, OpenAccount, boundary
 from identity.passwords import Passwords
 from identity.rules.age import age_band, age_on, warsaw_day
 from identity.rules.form import Form, form_faults, person
@@ -26,8 +26,8 @@ from portal_chassis.trace import current_trace
 from portal_events.blind import BlindIndex, normalise_email
 from portal_events.identity import AccountCreated
 from portal_events.sensitive import Plain
-from portal_eventstore.command import Context, Outcome, Request
-from portal_eventstore.decision import Criterion, StoreUnavailable
+from portal_eventstore.command import Context, Outcome
+from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.execute import Decider
 from portal_eventstore.store import EventStore, Query
 
@@ -73,20 +73,20 @@ class Registration:
         request = self.request_keys.request(
             actor=command.email_tag, route=ROUTE, key=idempotency_key, body=body
         )
-        await self._refuse_early(command, request)
-        password_hash = await self.passwords.hash(form.password)
         context = Context(
             time=now,
             actor=str(command.account_id),
             correlation_id=trace.correlation_id,
             request=request,
-            key=await self.data_keys.issue(command.patient_id),
             traceparent=trace.traceparent,
         )
+        if await self._somebody_known(command):
+            # A repeat or a refusal: neither needs a hash, or leaves a key on Kafka for ever.
+            return _opened(await self.decider.execute(OPEN_ACCOUNT, command, context))
+        password_hash = await self.passwords.hash(form.password)
+        data_key = await self.data_keys.issue(command.patient_id)
         await self.credentials.add(command.account_id, password_hash, now)
-        outcome = await self._execute(command, context)
-        created = next(e for e in outcome.events if isinstance(e, AccountCreated))
-        return Opened(created.account_id, created.patient_id, of_outcome(OWNER, outcome))
+        return _opened(await self._execute(command, replace(context, key=data_key)))
 
     async def _execute(self, command: OpenAccount, context: Context) -> Outcome[bool]:
         try:
@@ -101,13 +101,9 @@ class Registration:
             await self._forget(command)
         return outcome
 
-    async def _refuse_early(self, command: OpenAccount, request: Request) -> None:
-        """Spare a hash, and a key on Kafka for ever, where the append would refuse; it still decides."""
-        facts, own = await self.store.read(
-            [Query(tuple(boundary(command))), Query((Criterion(request.tag),))]
-        )
-        if facts and not own:
-            raise AccountExists
+    async def _somebody_known(self, command: OpenAccount) -> bool:
+        [facts] = await self.store.read([Query(tuple(boundary(command)))])
+        return bool(facts)
 
     async def _forget(self, command: OpenAccount) -> None:
         await self.credentials.remove(command.account_id)
@@ -132,3 +128,8 @@ class Registration:
             language=form.language,
             consents=("regulations", "privacy"),
         )
+
+
+def _opened(outcome: Outcome[bool]) -> Opened:
+    created = next(e for e in outcome.events if isinstance(e, AccountCreated))
+    return Opened(created.account_id, created.patient_id, of_outcome(OWNER, outcome))
