@@ -17,6 +17,7 @@ from pathlib import Path
 from portal_launcher.faults import BROKEN, NO_NETWORK, NO_SPACE, Fault
 
 DEFINITIONS = Path(__file__).with_name("locked")
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # whom the machine trusts, where it says so
 SPACE_SIGNS = ("No space left", "Errno 28", "quota exceeded")
 
 
@@ -77,6 +78,8 @@ def resolve(name: str, work: Path) -> None:
     command += ["--timeout", "60", "--color", "plain", "--repo-cache", str(work / "repository"), "sync"]
     environment = {**os.environ, "JGO_CACHE_DIR": str(work / "cache")}
     environment.pop("JGO_OFFLINE", None)
+    if CERTIFICATES.exists():
+        environment.setdefault("REQUESTS_CA_BUNDLE", str(CERTIFICATES))
     result = subprocess.run(  # noqa: S603 - a fixed command
         command,
         cwd=work,
