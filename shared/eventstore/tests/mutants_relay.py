@@ -86,6 +86,6 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "position outside the transaction": (
         position_outside_the_transaction,
-        _PROJECT + "a_crash_between_rows_and_commit_then_nothing_is_lost_or_doubled",
+        _PROJECT + "crashes_before_the_rows_and_between_rows_and_commit_then_nothing_is_lost_or_doubled",
     ),
 }

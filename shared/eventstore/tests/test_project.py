@@ -97,18 +97,20 @@ async def test_given_the_offsets_were_rewound_and_batches_published_twice_then_e
     await _assert_each_once_in_order(log, events)
 
 
-async def test_given_a_crash_between_rows_and_commit_then_nothing_is_lost_or_doubled(log: Log) -> None:
+async def test_given_crashes_before_the_rows_and_between_rows_and_commit_then_nothing_is_lost_or_doubled(
+    log: Log,
+) -> None:
     events = _events(log, 300)
     chance = random.Random(7)
     crashes = 0
 
     def crash() -> None:
         nonlocal crashes
-        if chance.random() < 0.5 and crashes < 4:
+        if chance.random() < 0.4 and crashes < 6:
             crashes += 1
             raise RuntimeError("planted")
 
-    async with _following(log, effects(log.counted, after=crash)):
+    async with _following(log, effects(log.counted, before=crash, after=crash)):
         for start in range(0, 300, 50):
             await log.publish(events[start : start + 50])
             await asyncio.sleep(0.1)

@@ -28,7 +28,8 @@ _OWNERSHIP_LOCK = 7305808869231650893
 
 _POLL_SECONDS = 0.5
 _LEASE_SECONDS = 10
-_READ_EVENTS = 1_000
+# In a process that also answers HTTP a read must not hold the loop for long: 500 events take some 15 ms.
+_READ_EVENTS = 500
 _WAITING_EVENTS = 10_000
 _BATCH_EVENTS = 1_000
 _DRAIN_SECONDS = 2.0
