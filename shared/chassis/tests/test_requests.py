@@ -1,8 +1,11 @@
 """Are requests traced, logged without personal data, and limited in size?"""
 
+import contextlib
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -145,6 +148,21 @@ async def test_hazard_log_holds_no_query_path_header_body_or_message(
     assert [line["event"] for line in failures] == ["oops", "request failed"]
     assert all(line["failure"]["types"] == ["builtins.RuntimeError"] for line in failures)
     assert {line["trace_id"] for line in failures} == {"4bf92f3577b34da6a3ce929d0e0e4736"}
+
+
+@pytest.mark.usefixtures("_logging")
+async def test_hazard_log_that_cannot_be_written_costs_no_answer(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("w") as full:  # noqa: ASYNC230
+        monkeypatch.setattr(sys, "stdout", full)
+        configure_logging("example")
+        assert (await ask(app, "POST", "/echo", content=b"x")).status_code == 200
+        response = await ask(app, "GET", "/fault")
+        assert response.status_code == 500
+        assert "traceId" in response.json()
+        with contextlib.suppress(OSError):
+            full.close()
 
 
 async def test_given_all_is_there_when_asked_then_live_and_ready(app: FastAPI) -> None:
