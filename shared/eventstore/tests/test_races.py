@@ -106,25 +106,20 @@ async def test_given_connection_killed_when_appending_then_nothing_is_lost_or_do
 ) -> None:
     """An answer that got lost is asked for again with the same event ids."""
     decider = Decider(postgres_store)
-    done = False
 
     async def kill() -> None:
-        while not done:
-            await rival.fetch(
-                "select pg_terminate_backend(pid) from pg_stat_activity "
-                "where application_name = 'example event store'"
-            )
-            await asyncio.sleep(0.02)
-
-    killer = asyncio.create_task(kill())
-    slots = [uuid4() for _ in range(400)]
-    answers = []
-    for start in range(0, len(slots), 20):
-        answers += await asyncio.gather(
-            *(decider.execute(TAKE, Take(s, uuid4()), context()) for s in slots[start : start + 20])
+        await rival.fetch(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where application_name = 'example event store' and datname = current_database()"
         )
-    done = True
-    await killer
+
+    slots = [uuid4() for _ in range(400)]
+    answers: list[Outcome[Any]] = []
+    for start in range(0, len(slots), 20):
+        takes = [decider.execute(TAKE, Take(s, uuid4()), context()) for s in slots[start : start + 20]]
+        killer = asyncio.create_task(kill())
+        answers += await asyncio.gather(*takes)
+        await killer
     assert len(answers) == len(slots)
     stored = {e.id: e.position for e in await postgres_store.tail(0, 1000)}
     assert {i: p for a in answers for i, p in zip(a.ids, a.positions, strict=True)} == stored

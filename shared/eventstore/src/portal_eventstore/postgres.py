@@ -37,7 +37,7 @@ order by q.query, e.position
 _READ = "select q.query, e.position, e.type, e.version, e.data" + _MATCH
 _COLUMNS = "e.position, e.id, e.type, e.version, e.tags, e.data, e.time, e.metadata"
 _LOAD = "select q.query, " + _COLUMNS + _MATCH
-_TAIL = "select " + _COLUMNS + " from event e where e.position > $1 order by e.position limit $2"
+_TAIL = "select " + _COLUMNS + " from event e where e.position > $1 order by e.position limit $2"  # noqa: S608
 _HEAD = "select coalesce(max(position), 0) from event"
 
 _LOST = (
