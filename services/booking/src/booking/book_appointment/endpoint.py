@@ -142,7 +142,8 @@ async def book_appointment(  # noqa: PLR0913  what FastAPI injects
 async def _look_up(slot_id: UUID, find_slot: FindSlot, seen: Seen, positions: Positions) -> Place:
     # What is found needs no waiting, however old the view: the decision rests on the facts, not on it.
     place = await find_slot(slot_id)
-    if place is None and await seen("free_slots", positions):
+    if place is None:
+        await seen("free_slots", positions)
         place = await find_slot(slot_id)
     if place is None:
         raise SlotUnknown
