@@ -42,6 +42,7 @@ async def test_given_free_when_taken_then_appended_with_context(store: EventStor
     assert stored.tags == (f"person:{command.person_id}", f"thing:{command.thing_id}")
     assert stored.metadata.subject == command.person_id
     assert (stored.metadata.actor, stored.metadata.correlation_id) == (given.actor, given.correlation_id)
+    assert stored.metadata.causation_id == given.correlation_id
     assert (stored.metadata.append_id, stored.metadata.append_size) == (stored.id, 1)
 
 

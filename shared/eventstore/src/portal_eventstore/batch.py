@@ -199,7 +199,8 @@ def _encode(waiting: Waiting, events: Sequence[Event]) -> tuple[NewEvent, ...]:
             correlation_id=context.correlation_id,
             append_id=ids[0],
             append_size=len(events),
-            causation_id=context.causation_id,
+            # What nothing earlier caused was caused by the request itself.
+            causation_id=context.causation_id or context.correlation_id,
             request_hash=None if context.request is None else context.request.body_hash,
             traceparent=context.traceparent,
         )

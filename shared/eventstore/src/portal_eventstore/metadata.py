@@ -1,11 +1,11 @@
-"""How is an event's metadata written in the store? JSON, camelCase, only what there is to say."""
+"""How is an event read from its row, and its metadata written? JSON, camelCase, only what there is to say."""
 
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from portal_events.stored import Metadata
+from portal_events.stored import Metadata, StoredEvent
 
 
 def metadata_to_json(metadata: Metadata) -> str:
@@ -39,4 +39,19 @@ def metadata_from_json(text: str) -> Metadata:
         causation_id=None if causation is None else UUID(causation),
         request_hash=fields.get("requestHash"),
         traceparent=fields.get("traceparent"),
+    )
+
+
+def stored_event(owner: str, row: Any) -> StoredEvent:
+    """Read one row of the table `event`."""
+    return StoredEvent(
+        owner=owner,
+        position=row["position"],
+        id=row["id"],
+        type=row["type"],
+        version=row["version"],
+        tags=tuple(row["tags"]),
+        data=row["data"],
+        time=row["time"],
+        metadata=metadata_from_json(row["metadata"]),
     )

@@ -14,7 +14,7 @@ import asyncpg
 
 from portal_events.stored import StoredEvent
 from portal_eventstore.decision import StoreUnavailable
-from portal_eventstore.metadata import metadata_from_json, metadata_to_json
+from portal_eventstore.metadata import metadata_to_json, stored_event
 from portal_eventstore.store import Append, Found, Query, Session, Verdict
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -167,13 +167,13 @@ class PostgresStore:
         for row in rows:
             answer = answers[row["query"]]
             if not answer or answer[-1].position != row["position"]:
-                answer.append(self._stored(row))
+                answer.append(stored_event(self.owner, row))
         return answers
 
     async def tail(self, after: int, limit: int) -> list[StoredEvent]:
         """Return the next events above `after`, in order; nothing fills in below them later."""
         rows = await self._retrying(lambda connection, _: connection.fetch(_TAIL, after, limit))
-        return [self._stored(row) for row in rows]
+        return [stored_event(self.owner, row) for row in rows]
 
     async def head(self) -> int:
         """Return the highest position, 0 when empty."""
@@ -197,19 +197,6 @@ class PostgresStore:
             again = True
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
-
-    def _stored(self, row: Any) -> StoredEvent:
-        return StoredEvent(
-            owner=self.owner,
-            position=row["position"],
-            id=row["id"],
-            type=row["type"],
-            version=row["version"],
-            tags=tuple(row["tags"]),
-            data=row["data"],
-            time=row["time"],
-            metadata=metadata_from_json(row["metadata"]),
-        )
 
 
 def _criteria(queries: Sequence[Query]) -> _Arrays:

@@ -15,10 +15,9 @@ from typing import Any, Protocol
 import asyncpg
 
 from portal_events.cloudevents import to_record
-from portal_events.stored import StoredEvent
 from portal_events.topics import events_topic, partition_for
 from portal_eventstore.kafka import Outgoing, Publisher, PublishError
-from portal_eventstore.metadata import metadata_from_json
+from portal_eventstore.metadata import stored_event
 from portal_eventstore.unacknowledged import Unacknowledged, Waiting
 
 _log = logging.getLogger(__name__)
@@ -223,7 +222,7 @@ class _Owned:
             return False
         rows = await self._connection.fetch(_TAIL, self._waiting.read, _READ_EVENTS)
         for row in rows:
-            record = to_record(_stored(self._owner, row))
+            record = to_record(stored_event(self._owner, row))
             self._waiting.add(
                 partition_for(record.key, self._producing.partitions),
                 Waiting(row["position"], Outgoing(record.key, record.value, record.headers)),
@@ -371,17 +370,3 @@ def may_send(partition: int, sending: Any, blocked: Any) -> bool:
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, PublishError) else type(error).__name__
-
-
-def _stored(owner: str, row: Any) -> StoredEvent:
-    return StoredEvent(
-        owner=owner,
-        position=row["position"],
-        id=row["id"],
-        type=row["type"],
-        version=row["version"],
-        tags=tuple(row["tags"]),
-        data=row["data"],
-        time=row["time"],
-        metadata=metadata_from_json(row["metadata"]),
-    )
