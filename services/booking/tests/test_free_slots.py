@@ -75,11 +75,19 @@ async def test_given_open_days_when_searched_then_free_slots_by_time_doctor_and_
 
 
 async def test_given_a_booking_when_searched_then_every_offer_of_that_time_is_gone(shown: House) -> None:
-    assert (await shown.book({"slotId": str(slot_of())}, patient=JAN)).status_code == 201
+    assert (await shown.book({"slotId": str(slot_of(HALF_PAST_SIX))}, patient=JAN)).status_code == 201
     await catch_up(shown)
-    assert lines(await search(shown, doctorId=str(NOWAK)))[0] == "17:30 lek. med. Anna Nowak ul. 1 Sierpnia 8"
+    # What ends when it begins, and what begins when it ends, is still free.
+    assert [line[:5] for line in lines(await search(shown, doctorId=str(NOWAK)))] == [
+        "17:00",
+        "17:00",
+        "18:00",
+        "18:00",
+        "18:30",
+        "18:30",
+    ]
     # The row is still there: a taken slot is refused as taken, not as unknown.
-    answer = await shown.book({"slotId": str(slot_of(facility=MOKOTOW))})
+    answer = await shown.book({"slotId": str(slot_of(HALF_PAST_SIX, facility=MOKOTOW))})
     assert answer.json()["type"] == "/problems/slot-taken"
 
 
