@@ -27,8 +27,8 @@ class Context:
     """Who commands, when, and as part of what.
 
     `time` is the decision's clock, UTC. `actor` is an account id or `system:<name>`. `causation_id` is the
-    event that led to the command; without one it is the request itself, `correlation_id`. `key` is the data key
-    of the patient whose sensitive fields the events carry.
+    event that led to the command; without one it is the request itself, `correlation_id`. `key` is the
+    data key of the patient whose sensitive fields the events carry.
     """
 
     time: datetime
