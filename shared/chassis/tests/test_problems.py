@@ -24,6 +24,7 @@ GONE = {
     "late": TimeoutError(SECRET),
     "lost": asyncpg.ConnectionDoesNotExistError(SECRET),
     "closed": asyncpg.InterfaceError(SECRET),
+    "ended while idle": asyncpg.InternalClientError(SECRET),
     "stopping": asyncpg.AdminShutdownError(SECRET),
     "full": asyncpg.DiskFullError(SECRET),
 }

@@ -29,6 +29,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 _DATABASE_GONE: Final[tuple[type[Exception], ...]] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection ended while idle, before the driver noticed
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     OSError,  # the connection's own, and time-outs
