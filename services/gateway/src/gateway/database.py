@@ -1,5 +1,6 @@
 """How does the gateway talk to its own database, and what does a person see when it does not answer?"""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -15,6 +16,8 @@ _AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # A connection ended while idle, before the driver noticed.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -42,7 +45,14 @@ async def connected(database_url: str, application_name: str) -> AsyncIterator[A
         timeout=_CONNECT_SECONDS,
         command_timeout=_STATEMENT_SECONDS,
         connection_class=_Connection,
-        server_settings={"application_name": application_name, "jit": "off"},
+        server_settings={
+            "application_name": application_name,
+            # The same few statements for ever: planned once, by index, whatever the statistics say.
+            "plan_cache_mode": "force_generic_plan",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+            "jit": "off",
+        },
     )
     async with pool:
         yield pool
@@ -52,8 +62,13 @@ async def connected(database_url: str, application_name: str) -> AsyncIterator[A
 async def connection(pool: Any) -> AsyncIterator[Any]:
     """Give one connection for the block; raises ServiceUnavailable when there is none, or it breaks."""
     with answering():
-        async with pool.acquire(timeout=_CONNECT_SECONDS) as held:
+        # Not acquire(timeout=…): that makes a task for every request.
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            held = await pool.acquire()
+        try:
             yield held
+        finally:
+            await pool.release(held)
 
 
 @contextmanager
