@@ -146,13 +146,30 @@ async def test_given_bad_command_in_batch_when_executed_then_it_fails_alone(
     assert await store.head() == 20
 
 
+class FarFuture(ThingTaken):
+    VERSION = 100_000
+
+
+class Labelled(ThingTaken):
+    def tags(self) -> frozenset[str]:
+        return frozenset({f"label:{self.note}"})
+
+
+@pytest.mark.parametrize("unfit", ["two words", "nul\0", "new\nline", "zażółć"])
+async def test_given_event_with_an_unfit_tag_when_appended_then_refused(decider: Decider, unfit: str) -> None:
+    """A tag with a space would be two tags in the store, and stop the relay."""
+    bad = Labelled(thing_id=uuid4(), person_id=uuid4(), note=unfit)
+    with pytest.raises(ValueError, match="printable ASCII"):
+        await decider.append([bad], context())
+
+
 @pytest.mark.connected
 async def test_given_command_that_the_server_refuses_when_batched_then_it_fails_alone(
     postgres_store: EventStore,
 ) -> None:
-    """A tag with U+0000 passes Python and fails in PostgreSQL, with the whole statement."""
+    """A version beyond smallint passes Python and fails in PostgreSQL, with the whole statement."""
     decider = Decider(postgres_store)
-    bad = ThingTaken(thing_id=uuid4(), person_id=uuid4()).model_copy(update={"thing_id": "nul\0"})
+    bad = FarFuture(thing_id=uuid4(), person_id=uuid4())
     answers = await asyncio.gather(
         *(decider.execute(TAKE, Take(uuid4(), uuid4()), context()) for _ in range(10)),
         decider.append([bad], context()),

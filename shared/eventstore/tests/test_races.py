@@ -12,7 +12,7 @@ import pytest
 
 from portal_eventstore.command import Outcome
 from portal_eventstore.execute import Decider
-from portal_eventstore.postgres import PostgresStore, conditions_arrays, events_arrays
+from portal_eventstore.postgres import APPEND, PostgresStore, conditions_arguments, events_arguments
 from portal_eventstore.store import Append, Query
 from portal_eventstore.testing.race import Race, race_appends, race_decisions
 from portal_eventstore.testing.world import COUNT, TAKE, AlreadyTaken, Take, append, context, thing
@@ -20,7 +20,6 @@ from portal_eventstore.testing.world import COUNT, TAKE, AlreadyTaken, Take, app
 pytestmark = pytest.mark.connected
 
 PROCESSES, TASKS, ROUNDS = 4, 4, 200
-_CALL = "select append_batch(false,$1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)"
 
 
 @pytest.mark.parametrize("racer", [race_appends, race_decisions])
@@ -50,7 +49,7 @@ async def rival(store_url: str) -> AsyncIterator[Any]:
 async def _append_uncommitted(rival: Any, new: Append) -> Any:
     transaction = rival.transaction()
     await transaction.start()
-    await rival.fetchval(_CALL, *events_arrays([new]), *conditions_arrays([new]))
+    await rival.fetchval(APPEND, False, *events_arguments([new]), *conditions_arguments([new]))
     return transaction
 
 
@@ -98,7 +97,7 @@ async def test_given_repeatable_read_when_appended_then_the_function_refuses(riv
     new = append(uuid4())
     with pytest.raises(asyncpg.InvalidTransactionStateError, match="READ COMMITTED"):
         async with rival.transaction(isolation="repeatable_read"):
-            await rival.fetchval(_CALL, *events_arrays([new]), *conditions_arrays([new]))
+            await rival.fetchval(APPEND, False, *events_arguments([new]), *conditions_arguments([new]))
 
 
 async def test_given_connection_killed_when_appending_then_nothing_is_lost_or_doubled(
@@ -133,8 +132,7 @@ async def test_given_batch_committed_but_answer_lost_when_sent_again_then_same_v
     await postgres_store.append([append(taken)])
     batch = [append(taken, unless=[Query(thing(taken))]), append(free, free, unless=[Query(thing(free))])]
     first = await postgres_store.append(batch)
-    again = _CALL.replace("false", "true")
-    assert await rival.fetchval(again, *events_arrays(batch), *conditions_arrays(batch)) == [
+    assert await rival.fetchval(APPEND, True, *events_arguments(batch), *conditions_arguments(batch)) == [
         None,
         *(first[1] or ()),
     ]

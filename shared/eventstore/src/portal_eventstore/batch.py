@@ -191,6 +191,7 @@ def _encode(waiting: Waiting, events: Sequence[Event]) -> tuple[NewEvent, ...]:
         if 4 * len(data) > MAX_EVENT_BYTES and len(data.encode()) > MAX_EVENT_BYTES:
             raise ValueError(f"{type(event).__name__} is larger than {MAX_EVENT_BYTES} bytes")
         tags = sorted(event.tags())
+        _require_tags(tags)
         if context.request is not None:
             tags.append(context.request.tag)
         metadata = Metadata(
@@ -208,6 +209,13 @@ def _encode(waiting: Waiting, events: Sequence[Event]) -> tuple[NewEvent, ...]:
             NewEvent(event_id, type(event).__name__, event.VERSION, tuple(tags), data, context.time, metadata)
         )
     return tuple(new)
+
+
+def _require_tags(tags: list[str]) -> None:
+    """Refuse what the store and the wire, which separate tags by spaces, could not carry."""
+    joined = "".join(tags)
+    if " " in joined or not joined.isascii() or not joined.isprintable():
+        raise ValueError("a tag is printable ASCII without spaces")
 
 
 def _tell(answer: _Answer, positions: tuple[int, ...]) -> None:

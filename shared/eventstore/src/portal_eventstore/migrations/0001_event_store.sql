@@ -26,7 +26,8 @@ create sequence event_position;
 
 -- Append many commands' events, each command by itself: returns a position an event, null where the
 -- command's condition went stale. Arrays of one length describe the events (e_) and the conditions (c_);
--- e_append and c_append say which command an element belongs to. Tags and types are separated by spaces.
+-- e_append and c_append say which command an element belongs to. Tags and types are
+-- separated by spaces; `*` stands for any type.
 -- With `resend` the same ids may be there already: the batch committed whole, so its verdicts are told again.
 create function append_batch(
     resend boolean,
@@ -64,7 +65,7 @@ begin
         select distinct c.append from unnest(c_append, c_tag, c_types, c_after) as c (append, tag, types, after)
         where exists (
             select from event_tag t where t.tag = c.tag and t.position > c.after
-            and (c.types = '' or t.type = any (string_to_array(c.types, ' ')))
+            and (c.types = '*' or t.type = any (string_to_array(c.types, ' ')))
         )
     );
 
