@@ -6,7 +6,7 @@ Each function plants one by patching one seam; the test beside it must then fail
 from collections.abc import Callable
 from typing import Any
 
-from portal_eventstore import consume, publish
+from portal_eventstore import consume, producing, publish
 from portal_eventstore.unacknowledged import Unacknowledged
 
 _PUBLISH = "shared/eventstore/tests/test_publish.py::test_given_"
@@ -20,7 +20,7 @@ def overtaken_publish() -> None:
         del producer, error
         self._waiting._lanes[partition].rotate(-1)
 
-    publish._Producing._failed = let_pass  # type: ignore[method-assign]
+    producing.Producing._failed = let_pass  # type: ignore[method-assign]
 
 
 def published_over_a_failure() -> None:
