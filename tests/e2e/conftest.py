@@ -1,0 +1,162 @@
+"""Which portal do the end-to-end tests run against, and as whom?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from portal_events.topics import TOPICS
+from portal_launcher.ports import is_free
+
+from .browser import Browser, Patient, eventually
+from .people import Typed
+from .running import RunningPortal
+
+SERVICES = ("identity", "booking", "gateway")
+
+Arrive = Callable[[], Browser]
+SignUp = Callable[[], Awaitable[Patient]]
+
+
+@pytest.fixture(scope="session")
+def typed() -> Typed:
+    """Remember what people type in this session."""
+    return Typed()
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+    """Bring up one portal for all tests; it must end well, and leave nothing."""
+    server, kafka = environment("PORTAL_TEST_DATABASE_URL"), environment("PORTAL_TEST_KAFKA")
+    folder = tmp_path_factory.mktemp("portal")
+    prefix = f"e2e_{secrets.token_hex(4)}"
+    beside(forget_topics(kafka))
+    running = RunningPortal(
+        state=folder / "state",
+        # Below the internal ports that the launcher picks, and those of outgoing connections.
+        port=next(port for port in random.sample(range(15_000, 20_000), 5_000) if is_free(port)),
+        output=folder / "launcher.log",
+        bootstrap_servers=kafka,
+        database_urls=beside(make_databases(server, prefix)),
+    )
+    try:
+        running.start()
+        yield running
+        running.stop()
+    finally:
+        if running.process is not None and not running.has_ended():
+            running.process.terminate()
+            running.process.wait(60)
+        beside(drop_databases(server, prefix))
+
+
+@pytest.fixture
+async def arrive(portal: RunningPortal, typed: Typed) -> AsyncIterator[Arrive]:
+    """Open browsers; they are closed after the test."""
+    async with AsyncExitStack() as open_browsers:
+
+        def open_browser() -> Browser:
+            browser = Browser(portal.url, typed)
+            open_browsers.push_async_callback(browser.aclose)
+            return browser
+
+        yield open_browser
+
+
+@pytest.fixture
+def visitor(arrive: Arrive) -> Browser:
+    """Open a browser that nobody has signed in with."""
+    return arrive()
+
+
+@pytest.fixture
+def sign_up(arrive: Arrive, typed: Typed) -> SignUp:
+    """Create accounts, each with a browser that is signed in."""
+
+    async def sign_up_one() -> Patient:
+        browser, person = arrive(), typed.person()
+        opened = await browser.open_account(person)
+        assert opened.status_code == 201, opened.text
+        me = (await browser.get("/api/me")).json()
+        return Patient(person, browser, me["patientId"])
+
+    return sign_up_one
+
+
+@pytest.fixture
+async def patient(sign_up: SignUp) -> Patient:
+    """Create an account of one's own for the test."""
+    return await sign_up()
+
+
+@pytest.fixture
+async def known_patient(portal: RunningPortal, patient: Patient) -> Patient:
+    """Wait until booking holds the patient's key: without it a reason is answered 503, to be sent again."""
+    statement = "select 1 from patient_key where patient_id = $1::text::uuid"
+    await eventually(lambda: portal.query("booking", statement, patient.patient_id), "booking has the key")
+    return patient
+
+
+def environment(name: str) -> str:
+    """Read what `./portal test` tells its tests."""
+    value = os.environ.get(name)
+    if value is None:
+        pytest.fail(f"{name} is not set; run ./portal test --e2e", pytrace=False)
+    return value
+
+
+def beside(job: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in a loop of another thread: the tests' own loops stay theirs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, job).result()
+
+
+async def make_databases(server: str, prefix: str) -> dict[str, str]:
+    """Make a database and its owner for each service; return their addresses."""
+    addresses = {}
+    connection = await asyncpg.connect(server)
+    try:
+        for service in SERVICES:
+            name, password = f"{prefix}_{service}", secrets.token_hex(16)
+            await connection.execute(f"create role {name} login password '{password}'")
+            await connection.execute(f"create database {name} owner {name}")
+            parts = urlsplit(server)
+            place = f"{name}:{password}@{parts.hostname}:{parts.port}"
+            addresses[service] = urlunsplit(parts._replace(netloc=place, path=f"/{name}"))
+    finally:
+        await connection.close()
+    return addresses
+
+
+async def drop_databases(server: str, prefix: str) -> None:
+    """Remove what make_databases made."""
+    connection = await asyncpg.connect(server)
+    try:
+        for service in SERVICES:
+            await connection.execute(f"drop database if exists {prefix}_{service} with (force)")
+            await connection.execute(f"drop role if exists {prefix}_{service}")
+    finally:
+        await connection.close()
+
+
+async def forget_topics(kafka: str) -> None:
+    """Delete the portal's topics where earlier tests made them: their events are of other stores."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        while stale := sorted(set(TOPICS) & set(await admin.list_topics())):
+            await admin.delete_topics(stale)
+            await asyncio.sleep(0.1)
+    finally:
+        await admin.close()

@@ -1,0 +1,153 @@
+"""Does anything that a person typed lie anywhere in the clear? Last of all: everything was typed before."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import asyncpg
+import pytest
+from aiokafka import ConsumerRecord
+
+from portal_events.topics import TOPICS
+
+from .browser import Patient
+from .conftest import environment
+from .people import Typed
+from .running import RunningPortal
+
+pytestmark = pytest.mark.connected
+
+STREET = "ul. Domaniewska 41B"  # a facility's: public, in booking's events and views
+PIECE = 8 * 1024**2
+
+
+class Search:
+    """Looks for many texts in many bytes.
+
+    NUL bytes are left out on both sides: half of a database's files is zeros, and no text
+    can hide behind that.
+    """
+
+    def __init__(self, needles: Iterable[bytes]) -> None:
+        self._needles = {needle.translate(None, b"\0"): needle for needle in needles}
+        self._longest = max(map(len, self._needles))
+
+    def within(self, haystack: bytes) -> set[bytes]:
+        """Return what stands in some bytes."""
+        haystack = haystack.translate(None, b"\0")
+        return {needle for text, needle in self._needles.items() if text in haystack}
+
+    def file(self, path: Path) -> set[bytes]:
+        """Return what stands in a file; a server may remove or replace it meanwhile."""
+        found: set[bytes] = set()
+        try:
+            with path.open("rb") as file:
+                rest = b""
+                while piece := file.read(PIECE):
+                    found |= self.within(rest + piece)
+                    # A text may lie across two pieces.
+                    rest = piece[-2 * self._longest :]
+        except FileNotFoundError:
+            pass
+        return found
+
+    def files(self, paths: Iterable[Path]) -> dict[str, set[bytes]]:
+        """Return what stands where."""
+        return {str(path): found for path in paths if (found := self.file(path))}
+
+
+async def test_given_all_that_people_typed_when_every_byte_is_searched_then_none_of_it_is_there(
+    portal: RunningPortal, known_patient: Patient, typed: Typed, tmp_path: Path
+) -> None:
+    browser = known_patient.browser
+    slot = (await browser.slots("Internist", city="Warszawa"))[-1]
+    booked = await browser.book(slot["slotId"], reason=typed.reason("Szukaj mnie"))
+    assert booked.status_code == 201, booked.text
+    await browser.timeline()
+
+    files, rows = await files_of(portal), await rows_of(portal)
+    records = await portal.records(*TOPICS, "__consumer_offsets")
+    needles = typed.needles()
+    search = Search(needles)
+    assert {where: hits for where, paths in files.items() if (hits := search.files(paths))} == {}
+    assert {table: seen for table, content in rows.items() if (seen := search.within(content))} == {}
+    assert search.within(whole(records)) == set()
+
+    # That nothing was found proves something only if what is there is found in the same places, the same way.
+    public = Search([STREET.encode()])
+    marker = portal.logs / "marker.log"
+    marker.write_text(f'{{"event":"{STREET}"}}\n')
+    assert public.files(files["PostgreSQL"])
+    assert str(marker) in public.files((await files_of(portal))["state and logs"])
+    assert {table for table, content in rows.items() if public.within(content)} == {
+        "booking.event",
+        "booking.catalogue_facility",
+        "gateway.directory",
+    }
+    assert public.within(whole(records))
+    opaque = Search([known_patient.patient_id.encode()])
+    assert opaque.files(files["Kafka"]), "keys are not compressed away"
+    assert {record.topic for record in records if opaque.within(record.key or b"")} >= {
+        "booking.events",
+        "identity.events",
+        "patient.keys",
+    }
+    assert any(opaque.within(value) for record in records for _, value in record.headers)
+    typed_by_hand = tmp_path / "typed"
+    typed_by_hand.write_bytes(b"\0".join(sorted(needles)))
+    assert search.file(typed_by_hand) == needles
+
+
+async def files_of(portal: RunningPortal) -> dict[str, list[Path]]:
+    """List the files that were written in this session: the servers are older and hold others' data."""
+    connection = await asyncpg.connect(environment("PORTAL_TEST_DATABASE_URL"))
+    try:
+        await connection.execute("checkpoint")
+    finally:
+        await connection.close()
+    servers_logs = Path(environment("PORTAL_TEST_STATE")) / "logs"
+    folders = {
+        "PostgreSQL": [Path(environment("PORTAL_TEST_PG_DATA"))],
+        "Kafka": [Path(environment("PORTAL_TEST_KAFKA_DATA"))],
+        "state and logs": [portal.state, portal.output.parent, servers_logs],
+    }
+    return {
+        name: [path for folder in roots for path in folder.rglob("*") if written_since(path, portal.began)]
+        for name, roots in folders.items()
+    }
+
+
+def written_since(path: Path, began: float) -> bool:
+    """Tell whether a regular file may hold something of this session."""
+    try:
+        return path.is_file() and path.stat().st_mtime >= began
+    except FileNotFoundError:
+        return False
+
+
+async def rows_of(portal: RunningPortal) -> dict[str, bytes]:
+    """Return every table's rows as text: in the files a long value may lie compressed (TOAST)."""
+    found: dict[str, bytes] = {}
+    for service, url in portal.database_urls.items():
+        connection = await asyncpg.connect(url)
+        try:
+            for table in await connection.fetch(
+                "select tablename from pg_tables where schemaname = 'public'"
+            ):
+                content = io.BytesIO()
+                await connection.copy_from_table(table["tablename"], output=content)
+                found[f"{service}.{table['tablename']}"] = content.getvalue()
+        finally:
+            await connection.close()
+    return found
+
+
+def whole(records: Iterable[ConsumerRecord]) -> bytes:
+    """Return all that records carry, decompressed: keys, values, names and values of headers."""
+    parts: list[bytes] = []
+    for record in records:
+        parts += [record.key or b"", record.value or b""]
+        parts += [part for name, value in record.headers for part in (name.encode(), value)]
+    return b"\n".join(parts)
