@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 
 from portal_launcher.bench import bench
@@ -17,6 +18,10 @@ from portal_launcher.progress import complain
 from portal_launcher.seed import seed
 from portal_launcher.status import status
 from portal_launcher.up import Options, up
+
+
+USAGE = 2
+"""The exit code of a command line that asks for nothing, as argparse's own."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,7 +69,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
     described = parser()
-    options, rest = described.parse_known_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        described.print_help()
+        return USAGE
+    options, rest = described.parse_known_args(given)
     if rest and options.command not in ("test", "bench"):
         described.error(f"unknown argument: {rest[0]}")
     try:
