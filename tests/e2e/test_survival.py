@@ -80,26 +80,66 @@ async def test_given_bookings_under_way_when_their_connections_are_cut_then_503_
 ) -> None:
     patients = [await sign_up() for _ in range(4)]
     wanted = await slots_for(patients, "Internist", 9)
-    cut = 0
 
-    async def cut_connections() -> None:
-        nonlocal cut
-        connection = await asyncpg.connect(environment("PORTAL_TEST_DATABASE_URL"))
-        try:
-            for _ in range(10):
-                cut += await connection.fetchval(
-                    "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = $1",
-                    urlsplit(portal.database_urls["booking"]).username,
-                )
-                await asyncio.sleep(0.03)
-        finally:
-            await connection.close()
+    (statuses, appointments), cut = await asyncio.gather(
+        insist(patients, wanted), cut_connections(portal, "booking")
+    )
 
-    (statuses, appointments), _ = await asyncio.gather(insist(patients, wanted), cut_connections())
-
-    assert cut >= 8
+    assert cut > 10
     assert set(statuses) <= {201, 503}, statuses
     await exactly_once(portal, patients, wanted, appointments)
+
+
+async def test_given_readers_when_the_connections_of_every_service_are_cut_then_503_at_worst(
+    portal: RunningPortal, sign_up: SignUp
+) -> None:
+    patients = [await sign_up() for _ in range(3)]
+    service = (await patients[0].browser.services())["Internist"]
+    paths = ("/api/timeline", "/api/me", "/api/appointments", f"/api/slots?serviceId={service}")
+    over = asyncio.Event()
+    statuses: Counter[int] = Counter()
+
+    async def read(browser: Browser, path: str) -> None:
+        while not over.is_set():
+            answer = await browser.get(path)
+            statuses[answer.status_code] += 1
+            if answer.status_code != 200:
+                assert refused(answer)[0] == 503
+                assert int(answer.headers["Retry-After"]) > 0
+
+    reading = asyncio.gather(*(read(p.browser, path) for p in patients for path in paths))
+    ended = await cut_connections(portal, *portal.database_urls)
+    over.set()
+    await reading
+
+    assert ended > 10
+    assert set(statuses) <= {200, 503}, statuses
+
+    async def calm() -> bool:
+        answers = [await p.browser.get(path) for p in patients for path in paths]
+        return all(answer.status_code == 200 and "Portal-Stale" not in answer.headers for answer in answers)
+
+    await eventually(calm, "everything answers again")
+
+
+async def test_given_people_when_every_process_is_killed_at_once_then_all_come_back_with_all_they_had(
+    portal: RunningPortal, known_patient: Patient, typed: Typed
+) -> None:
+    browser = known_patient.browser
+    slot = (await browser.slots("Paediatrician"))[9]["slotId"]
+    booked = await browser.book(slot, reason=typed.reason())
+    assert booked.status_code == 201, booked.text
+
+    dead = [portal.hurt(record.name, signal.SIGKILL) for record in portal.run().processes]
+
+    await eventually(lambda: reborn(portal, *dead), "the launcher started every process again")
+    appointment = booked.json()["appointmentId"]
+    await eventually(lambda: on_timeline(browser, appointment), "the timeline shows the appointment")
+    assert await browser.timeline() == [appointment]
+    assert (await browser.get("/api/me")).json()["patientId"] == known_patient.patient_id
+    other = (await browser.slots("Paediatrician"))[12]["slotId"]
+    assert (await browser.book(other)).status_code == 201
+    assert len(await browser.timeline()) == 2
 
 
 async def test_given_a_dead_worker_of_the_gateway_when_asked_then_what_is_old_is_marked_and_catches_up(
@@ -157,6 +197,23 @@ async def on_timeline(browser: Browser, appointment: str) -> bool:
     answer = await browser.get("/api/timeline")
     assert answer.status_code in {200, 503}, answer.text
     return answer.status_code == 200 and appointment in [i["appointmentId"] for i in answer.json()["items"]]
+
+
+async def cut_connections(portal: RunningPortal, *services: str) -> int:
+    """End every connection of some services, again and again; return how many were ended."""
+    connection = await asyncpg.connect(environment("PORTAL_TEST_DATABASE_URL"))
+    roles = [urlsplit(portal.database_urls[service]).username for service in services]
+    ended = 0
+    try:
+        for _ in range(10):
+            ended += await connection.fetchval(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = any ($1)",
+                roles,
+            )
+            await asyncio.sleep(0.03)
+    finally:
+        await connection.close()
+    return ended
 
 
 async def reborn(portal: RunningPortal, *dead: ProcessRecord) -> bool:
