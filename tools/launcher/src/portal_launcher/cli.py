@@ -19,7 +19,6 @@ from portal_launcher.seed import seed
 from portal_launcher.status import status
 from portal_launcher.up import Options, up
 
-
 USAGE = 2
 """The exit code of a command line that asks for nothing, as argparse's own."""
 
