@@ -71,6 +71,7 @@ def test_given_the_tour_when_kcat_reads_then_it_reads_the_topic_of_this_portal_i
     [lines] = [lines for kind, lines in BLOCK.findall(TOUR) if kind == "sh kcat"]
     assert "run.json" in lines
     assert "-t booking.events -o beginning -e" in lines
+    assert "PATIENT=" in TOUR.partition(lines)[0]
 
 
 def documents(text: str) -> list[dict[str, Any]]:
