@@ -1,5 +1,7 @@
 """Which bugs has an event store had before, and which test catches each when it is planted again?"""
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +10,9 @@ from typing import Any
 from portal_eventstore import execute, postgres
 
 _LOCK = "    perform pg_advisory_xact_lock(7305808869231650892);\n"
-_CHECK = "        select distinct c.append from unnest"
+_CHECK = "        select distinct c.group_no from unnest"
 _LOCKED_CHECK = """        with held as materialized (select pg_advisory_xact_lock(7305808869231650892))
-        select distinct c.append from held, unnest"""
+        select distinct c.group_no from held, unnest"""
 _LOCK_A_TAG = """    perform pg_advisory_xact_lock(hashtextextended(tag, 0)) from (
         select distinct tag from unnest(e_tags) as e (tags), string_to_table(e.tags, ' ') as tag order by tag
     ) as t;
@@ -28,6 +30,7 @@ _LEVEL = "    if current_setting('transaction_isolation') <> 'read committed' th
 def _rewrite(*changes: tuple[str, str]) -> Callable[[], None]:
     def plant() -> None:
         folder = Path(tempfile.mkdtemp(prefix="mutant-"))
+        atexit.register(shutil.rmtree, folder)
         for migration in postgres.MIGRATIONS.glob("*.sql"):
             text = migration.read_text()
             if migration.name.startswith("0001"):
@@ -97,7 +100,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _RACES + "test_given_boundary_of_two_tags_when_one_is_under_way_then_its_conflict_is_not_lost",
     ),
     "an unconditional append skips the lock": (
-        _rewrite((_LOCK, "    if cardinality(c_append) > 0 then" + _LOCK.strip() + " end if;\n")),
+        _rewrite((_LOCK, "    if cardinality(c_group) > 0 then" + _LOCK.strip() + " end if;\n")),
         _RACES + "test_given_append_under_way_when_another_commits_then_no_reader_misses_the_first[False]",
     ),
     "after from another read than the one that fed the decision": (

@@ -130,7 +130,10 @@ async def test_given_batch_committed_but_answer_lost_when_sent_again_then_same_v
 ) -> None:
     taken, free = uuid4(), uuid4()
     await postgres_store.append([append(taken)])
-    batch = [append(taken, unless=[Query(thing(taken))]), append(free, free, unless=[Query(thing(free))])]
+    batch = [
+        append(taken, unless=[Query(thing(taken))], group=1),
+        append(free, free, unless=[Query(thing(free))], group=2),
+    ]
     first = await postgres_store.append(batch)
     assert await rival.fetchval(APPEND, True, *events_arguments(batch), *conditions_arguments(batch)) == [
         None,

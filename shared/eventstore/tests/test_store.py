@@ -48,10 +48,10 @@ async def test_given_newer_match_when_appended_then_stale_alone(store: EventStor
     await store.append([append(mine)])
     verdicts = await store.append(
         [
-            append(mine, mine, unless=[Query(thing(mine), after=0)]),
-            append(theirs, unless=[Query(thing(theirs), after=0)]),
-            append(mine, unless=[Query(thing(mine), after=1)]),
-            append(mine, unless=[Query((Criterion(f"thing:{mine}", ("Other",)),))]),
+            append(mine, mine, unless=[Query(thing(mine), after=0)], group=1),
+            append(theirs, unless=[Query(thing(theirs), after=0)], group=2),
+            append(mine, unless=[Query(thing(mine), after=1)], group=3),
+            append(mine, unless=[Query((Criterion(f"thing:{mine}", ("Other",)),))], group=4),
         ]
     )
     assert [v is None for v in verdicts] == [True, False, False, False]
@@ -65,9 +65,26 @@ async def test_given_rivals_in_one_call_when_appended_then_judged_by_what_was_th
 ) -> None:
     """Appends of one call do not see each other: whoever batches them must know."""
     one = uuid4()
-    rival = append(one, unless=[Query(thing(one))])
-    verdicts = await store.append([rival, append(one, unless=[Query(thing(one))])])
-    assert None not in verdicts
+    rivals = [append(one, unless=[Query(thing(one))], group=group) for group in (1, 2)]
+    assert await store.append(rivals) == [(1,), (2,)]
+
+
+async def test_given_group_of_appends_when_one_is_stale_then_all_are(store: EventStore) -> None:
+    old, new, other = uuid4(), uuid4(), uuid4()
+    await store.append([append(old)])
+    verdicts = await store.append(
+        [
+            append(new, group=1),
+            append(other, group=2),
+            append(new, unless=[Query(thing(old))], group=1),
+            append(group=2, unless=[Query(thing(new))]),
+            append(group=1),
+            append(other, group=2),
+        ]
+    )
+    assert [v is None for v in verdicts] == [True, False, True, False, True, False]
+    assert verdicts[3] == ()
+    assert [e.tags for e in await store.tail(1, 10)] == [(f"thing:{other}",)] * 2
 
 
 async def test_given_exclusive_session_when_another_appends_then_it_waits(store: EventStore) -> None:

@@ -1,12 +1,12 @@
 """In which order do commands that wait together decide, and which of them stand or fall together?
 
-Pure but for new ids: states come in, ready-made Appends go out. A command that folded an event of this batch
-depends on it, and joins its group; a group is one Append, so that a stale condition of one takes all.
+Pure but for new ids: states come in, ready-made Appends go out, in the order in which they were decided; this
+is the order of their positions, too. A command that folded an event of this batch joins that event's group.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from uuid_utils.compat import uuid7
@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from portal_events.base import Event
 from portal_events.stored import Metadata
 from portal_eventstore.command import Outcome, Waiting
-from portal_eventstore.decision import Criterion, Refusal
+from portal_eventstore.decision import Criterion, Decision, Refusal
 from portal_eventstore.store import MAX_EVENT_BYTES, Append, NewEvent, Query, Verdict
 
 Key = tuple[int, tuple[Criterion, ...]]
@@ -23,7 +23,7 @@ Key = tuple[int, tuple[Criterion, ...]]
 
 @dataclass(slots=True)
 class Base:
-    """A boundary's state as it was read: everything up to `after`, nothing of this batch."""
+    """A boundary's state as the store had it: everything up to `after`."""
 
     state: Any
     after: int
@@ -33,26 +33,24 @@ class Base:
 class _Folded:
     """A boundary's state with this batch's events below `seen` folded in; `group` is theirs, -1 for none."""
 
+    evolve: Callable[[Any, Event], Any]
     state: Any
-    seen: int
-    group: int
+    seen: int = 0
+    group: int = -1
 
 
 @dataclass(slots=True)
 class _Answer:
-    """What a command will hear once its group is committed."""
+    """What a command will hear once its group is committed; its events are the log's from number `first`."""
 
     waiting: Waiting
+    group: int
+    first: int
     events: tuple[Event, ...]
     new: tuple[NewEvent, ...]
+    unless: tuple[Query, ...]
     state: Any
     refusal: Refusal | None
-
-
-@dataclass(slots=True)
-class _Group:
-    answers: list[_Answer] = field(default_factory=list)
-    unless: dict[Query, None] = field(default_factory=dict)
 
 
 class Batch:
@@ -62,10 +60,12 @@ class Batch:
         """Take the state of every boundary that the commands to come will need."""
         self._bases = bases
         self._folded: dict[Key, _Folded] = {}
+        self._answers: list[_Answer] = []
         self._log: list[tuple[Event, str, int]] = []
         self._by_tag: dict[str, list[int]] = {}
         self._parents: list[int] = []
-        self._groups: dict[int, _Group] = {}
+        self._positions: dict[int, int] = {}
+        self._vouched: set[Query] = set()
 
     def add(self, waiting: Waiting, *, unless: Sequence[Query] = ()) -> bool:
         """Decide one command; False when it has to wait for the next batch.
@@ -75,40 +75,70 @@ class Batch:
         if waiting.decision is None:
             return self._add_ready(waiting)
         key = (id(waiting.decision), waiting.boundary)
-        base = self._bases[key]
-        folded = self._fold(key, base, waiting)
+        folded = self._fold(key, waiting.decision)
         refusal: Refusal | None = None
         events: tuple[Event, ...] = ()
         try:
             events = tuple(waiting.decide(folded.state))
         except Refusal as no:
             refusal = no
-        if not events and folded.group < 0:
-            _tell(_Answer(waiting, (), (), folded.state, refusal), ())
-            return True
-        conditions = (Query(waiting.boundary, base.after), *unless)
-        self._join(folded.group, waiting, events, conditions, folded.state, refusal)
+        conditions = (Query(waiting.boundary, self._bases[key].after), *unless)
+        if events or folded.group >= 0:
+            self._join(folded.group, waiting, events, conditions, folded.state, refusal)
+        elif refusal is not None:
+            _refuse(waiting, refusal)
+        else:
+            _tell(waiting, Outcome((), (), (), folded.state))
         return True
 
     def appends(self) -> list[Append]:
-        """Return one Append a group; settle() takes the verdicts in this order."""
-        return [
-            Append(tuple(new for a in group.answers for new in a.new), tuple(group.unless))
-            for group in self._groups.values()
-        ]
+        """Return one Append a command, in order; settle() takes the verdicts in this order."""
+        asked: set[tuple[int, Query]] = set()
+        appends = []
+        for answer in self._answers:
+            group = self._root(answer.group)
+            # A condition that several commands of a group share is checked once.
+            unless = tuple(query for query in answer.unless if (group, query) not in asked)
+            asked.update((group, query) for query in unless)
+            appends.append(Append(answer.new, unless, group))
+        return appends
 
     def settle(self, verdicts: Sequence[Verdict]) -> list[Waiting]:
-        """Answer the accepted groups and return the commands of the stale ones."""
+        """Answer the accepted commands and return the stale ones."""
         stale: list[Waiting] = []
-        for group, verdict in zip(self._groups.values(), verdicts, strict=True):
-            if verdict is None:
-                stale += (a.waiting for a in group.answers)
+        for answer, positions in zip(self._answers, verdicts, strict=True):
+            if positions is None:
+                stale.append(answer.waiting)
                 continue
-            taken = 0
-            for answer in group.answers:
-                _tell(answer, verdict[taken : taken + len(answer.new)])
-                taken += len(answer.new)
+            self._positions.update(enumerate(positions, answer.first))
+            self._vouched.update(answer.unless)
+            if answer.refusal is not None:
+                _refuse(answer.waiting, answer.refusal)
+            else:
+                ids = tuple(new.id for new in answer.new)
+                _tell(answer.waiting, Outcome(answer.events, ids, positions, answer.state))
         return stale
+
+    def states(self) -> dict[Key, Base]:
+        """Return, once settled, the boundaries whose state after this batch is known without reading it.
+
+        An accepted condition vouches that nothing else came in between; what this batch added is known.
+        """
+        known: dict[Key, Base] = {}
+        for key, folded in self._folded.items():
+            numbers = self._matching(key[1], 0)
+            added = [number for number in numbers if number in self._positions]
+            split = bisect_left(numbers, folded.seen)
+            if (
+                added
+                and added[:split] == numbers[:split]
+                and Query(key[1], self._bases[key].after) in self._vouched
+            ):
+                state = folded.state
+                for number in added[split:]:
+                    state = folded.evolve(state, self._log[number][0])
+                known[key] = Base(state, self._positions[added[-1]])
+        return known
 
     def _add_ready(self, waiting: Waiting) -> bool:
         # Whether an event of this batch will stand against the condition is known after the append only.
@@ -117,15 +147,14 @@ class Batch:
         self._join(-1, waiting, tuple(waiting.decide(None)), waiting.unless, None, None)
         return True
 
-    def _fold(self, key: Key, base: Base, waiting: Waiting) -> _Folded:
+    def _fold(self, key: Key, decision: Decision[Any, Any]) -> _Folded:
         folded = self._folded.get(key)
         if folded is None:
-            folded = self._folded[key] = _Folded(base.state, 0, -1)
+            folded = self._folded[key] = _Folded(decision.evolve, self._bases[key].state)
         if folded.seen < len(self._log):
-            assert waiting.decision is not None  # noqa: S101  only decisions have boundaries to fold
-            for number in self._matching(waiting.boundary, folded.seen):
+            for number in self._matching(key[1], folded.seen):
                 event, _, group = self._log[number]
-                folded.state = waiting.decision.evolve(folded.state, event)
+                folded.state = folded.evolve(folded.state, event)
                 folded.group = self._union(folded.group, group)
             folded.seen = len(self._log)
         return folded
@@ -144,7 +173,7 @@ class Batch:
         group: int,
         waiting: Waiting,
         events: tuple[Event, ...],
-        unless: Sequence[Query],
+        unless: tuple[Query, ...],
         state: Any,
         refusal: Refusal | None,
     ) -> None:
@@ -152,25 +181,19 @@ class Batch:
         if group < 0:
             group = len(self._parents)
             self._parents.append(group)
-            self._groups[group] = _Group()
-        group = self._root(group)
-        self._groups[group].answers.append(_Answer(waiting, events, new, state, refusal))
-        self._groups[group].unless.update(dict.fromkeys(unless))
+        answer = _Answer(waiting, group, len(self._log), events, new, unless, state, refusal)
+        self._answers.append(answer)
         for event, stored in zip(events, new, strict=True):
-            number = len(self._log)
-            self._log.append((event, stored.type, group))
             for tag in stored.tags:
-                self._by_tag.setdefault(tag, []).append(number)
+                self._by_tag.setdefault(tag, []).append(len(self._log))
+            self._log.append((event, stored.type, group))
 
     def _union(self, one: int, other: int) -> int:
+        other = self._root(other)
         if one < 0:
-            return self._root(other)
-        one, other = sorted((self._root(one), self._root(other)))
-        if one != other:
-            self._parents[other] = one
-            merged = self._groups.pop(other)
-            self._groups[one].answers += merged.answers
-            self._groups[one].unless.update(merged.unless)
+            return other
+        one = self._root(one)
+        self._parents[other] = one
         return one
 
     def _root(self, group: int) -> int:
@@ -218,13 +241,11 @@ def _require_tags(tags: list[str]) -> None:
         raise ValueError("a tag is printable ASCII without spaces")
 
 
-def _tell(answer: _Answer, positions: tuple[int, ...]) -> None:
-    future = answer.waiting.future
-    if future.done():
-        return
-    if answer.refusal is not None:
-        future.set_exception(answer.refusal)
-    else:
-        future.set_result(
-            Outcome(answer.events, tuple(new.id for new in answer.new), positions, answer.state)
-        )
+def _tell(waiting: Waiting, outcome: Outcome[Any]) -> None:
+    if not waiting.future.done():
+        waiting.future.set_result(outcome)
+
+
+def _refuse(waiting: Waiting, refusal: Refusal) -> None:
+    if not waiting.future.done():
+        waiting.future.set_exception(refusal)

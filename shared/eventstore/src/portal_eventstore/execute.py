@@ -10,6 +10,7 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from datetime import timedelta
+from math import ceil
 from typing import Any, TypeVar
 
 from portal_events.base import Event, decode
@@ -33,12 +34,15 @@ REPEAT_WINDOW = timedelta(hours=24)
 
 _QUEUE_LIMIT = 10_000
 _LOOK_AHEAD = 512
+_WORTH_SHARING = 8
+"""So many waiting commands are shared among batches, so that there is a next one while the first commits."""
+
 _BATCHES_UNDER_WAY = 2
 """While PostgreSQL commits one batch, the next is decided and written; more would only wait for the lock."""
 
 _OPTIMISTIC_ROUNDS = 3
 _MOST_ROUNDS = 10
-_JITTER_SECONDS = 0.004
+_JITTER_SECONDS = 0.002
 _CACHED_BOUNDARIES = 10_000
 
 
@@ -119,9 +123,12 @@ class Decider:
 
     def _take(self) -> list[Waiting]:
         """Take what may be decided now: nothing that shares a tag with a batch under way."""
+        most = self._max_batch
+        if len(self._queue) >= _WORTH_SHARING:
+            most = min(most, ceil(len(self._queue) / (_BATCHES_UNDER_WAY - len(self._under_way))))
         batch: list[Waiting] = []
         kept: list[Waiting] = []
-        while self._queue and len(batch) < self._max_batch and len(kept) < _LOOK_AHEAD:
+        while self._queue and len(batch) < most and len(kept) < _LOOK_AHEAD:
             command = self._queue.popleft()
             (batch if self._busy.isdisjoint(command.tags) else kept).append(command)
         self._queue.extendleft(reversed(kept))
@@ -190,6 +197,8 @@ class Decider:
                 later.append(command)
         appends = batch.appends()
         stale = batch.settle(await session.append(appends)) if appends else []
+        for key, base in batch.states().items():
+            self._remember(key, self._cache[key][0], base)
         for command in stale:
             command.rounds += 1
         self._queue.extendleft(reversed(later))
@@ -211,7 +220,8 @@ class Decider:
     ) -> tuple[dict[Key, Base], dict[str, tuple[list[StoredEvent], int]]]:
         """Read every boundary, as far as it is not known, and every request's events, from one snapshot.
 
-        The cache holds only what was read from the store, never what was merely decided.
+        The cache holds what was read, or committed under a condition that vouches for it. What came after is
+        read each time: an answer without events meets no condition that would tell that its state was old.
         """
         decisions: dict[Key, Decision[Any, Any]] = {
             (id(w.decision), w.boundary): w.decision for w in waiting if w.decision is not None

@@ -29,7 +29,7 @@ class MemoryStore:
         return [self._select(query) for query in queries]
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        """Judge every Append against the log before any of them is added."""
+        """Judge every group against the log before any of them is added."""
         async with self._lock:
             return self._append(appends)
 
@@ -58,10 +58,8 @@ class MemoryStore:
         return [self._events[position - 1] for position in sorted(positions)]
 
     def _append(self, appends: Sequence[Append]) -> list[Verdict]:
-        accepted = [not any(self._select(query) for query in append.unless) for append in appends]
-        return [
-            tuple(self._add(append)) if ok else None for append, ok in zip(appends, accepted, strict=True)
-        ]
+        stale = {a.group for a in appends if any(self._select(query) for query in a.unless)}
+        return [None if append.group in stale else tuple(self._add(append)) for append in appends]
 
     def _add(self, append: Append) -> list[int]:
         positions = []

@@ -103,13 +103,15 @@ class _Session:
         positions = await self._connection.fetchval(
             APPEND, resend, *events_arguments(appends), *conditions_arguments(appends)
         )
-        verdicts: list[Verdict] = []
-        taken = 0
+        accepted: set[int] = set()
+        taken: list[tuple[int, ...]] = []
+        first = 0
         for append in appends:
-            mine = positions[taken : taken + len(append.events)]
-            taken += len(append.events)
-            verdicts.append(None if mine[0] is None else tuple(mine))
-        return verdicts
+            taken.append(tuple(positions[first : first + len(append.events)]))
+            first += len(append.events)
+            if taken[-1] and taken[-1][0] is not None:
+                accepted.add(append.group)
+        return [p if a.group in accepted else None for a, p in zip(appends, taken, strict=True)]
 
 
 class PostgresStore:
@@ -217,7 +219,7 @@ def _criteria(queries: Sequence[Query]) -> tuple[str, ...]:
 
 def conditions_arguments(appends: Sequence[Append]) -> tuple[str, ...]:
     """Return the arguments of append_batch that describe the conditions."""
-    return _criteria_texts([(number, query) for number, a in enumerate(appends) for query in a.unless])
+    return _criteria_texts([(append.group, query) for append in appends for query in append.unless])
 
 
 def _criteria_texts(queries: Sequence[tuple[int, Query]]) -> tuple[str, ...]:
@@ -234,7 +236,7 @@ def events_arguments(appends: Sequence[Append]) -> tuple[Any, ...]:
     """Return the arguments of append_batch that describe the events."""
     events = [event for append in appends for event in append.events]
     return (
-        " ".join([str(number) for number, append in enumerate(appends) for _ in append.events]),
+        " ".join([str(append.group) for append in appends for _ in append.events]),
         [event.id for event in events],
         " ".join([event.type for event in events]),
         " ".join([str(event.version) for event in events]),

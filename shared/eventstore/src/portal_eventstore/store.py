@@ -50,10 +50,14 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Events that stand or fall together, on the conditions that nothing was added to these queries."""
+    """Events to append, on the conditions that nothing was added to these queries.
+
+    Appends of one call with the same `group` stand or fall together; a group has at least one event.
+    """
 
     events: tuple[NewEvent, ...]
     unless: tuple[Query, ...] = ()
+    group: int = 0
 
 
 Verdict = tuple[int, ...] | None
@@ -67,7 +71,7 @@ class Session(Protocol):
         """Answer all queries from one snapshot; each answer by position, without doubles."""
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
-        """Decide every Append by itself and commit the accepted ones together, in the order given.
+        """Judge every group by itself and commit the accepted ones together, in the order given.
 
         Raises StoreUnavailable when it is not known to be stored; anything else means that one of the
         appends is bad and nothing was stored.

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from random import Random
-from uuid import UUID, uuid4
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
 
 from portal_bench.measured import Measured
 from portal_bench.world import (
@@ -30,7 +32,7 @@ async def run_ours(database_url: str, mode: str, clients: int, seconds: float, h
     measured = Measured(clients)
 
     async def append(random: Random) -> None:
-        command = Note(uuid4(), numbered(random.randrange(PATIENTS)))
+        command = Note(uuid7(), numbered(random.randrange(PATIENTS)))
         fresh = Query((about(visit_tag(command.visit_id), (VisitNoted,)),))
         await decider.append([noted(command, 1)], context(), unless=[fresh])
 

@@ -17,6 +17,9 @@ from portal_launcher.layout import ROOT
 from portal_launcher.progress import Progress, show
 from portal_launcher.throwaway import Servers, throwaway_servers
 
+FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""A test's data need not outlive the power."""
+
 FOLDERS = ("services", "shared", "tools", "tests")
 BIN = Path(sys.executable).parent
 
@@ -56,8 +59,8 @@ async def run_gates(selection: Selection, arguments: list[str]) -> int:
         for name, command in static_gates().items():
             if not await gate(name, command):
                 failed.append(name)
-    fsync = os.environ.get("PORTAL_TEST_FSYNC", "off") != "off"
-    async with throwaway_servers("test", progress, fsync=fsync, kafka=True) as servers:
+    overrides = FORGETFUL if os.environ.get("PORTAL_TEST_FSYNC", "off") == "off" else {}
+    async with throwaway_servers("test", progress, overrides, kafka=True) as servers:
         command = {
             Selection.ALL: pytest(*arguments),
             Selection.E2E: pytest("tests/e2e", *arguments),

@@ -17,7 +17,7 @@ import subprocess
 import tarfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Postgres:
     folder: Path
     port: int
     secrets: Path
-    fsync: bool = True
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
@@ -83,7 +83,7 @@ class Postgres:
             "UTF8",
         ]
         command += ["--locale-provider=icu", "--icu-locale=pl-PL", "--locale=C", "--auth=scram-sha-256"]
-        command += [f"--pwfile={first}", *([] if self.fsync else ["--no-sync"])]
+        command += [f"--pwfile={first}", *(["--no-sync"] if self.overrides.get("fsync") == "off" else [])]
         result = subprocess.run(  # noqa: S603 - a fixed command
             command,
             capture_output=True,
@@ -116,8 +116,7 @@ class Postgres:
         )
 
     def settings(self) -> dict[str, str]:
-        """Choose the server's settings."""
-        durable = "on" if self.fsync else "off"
+        """Choose the server's settings; it is durable, as PostgreSQL is by itself, unless overridden."""
         return {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
@@ -125,15 +124,13 @@ class Postgres:
             "password_encryption": "scram-sha-256",
             "shared_buffers": "128MB",
             "max_connections": "200",
-            "fsync": durable,
-            "synchronous_commit": durable,
-            "full_page_writes": durable,
             "max_wal_size": "2GB",
             "min_wal_size": "256MB",
             "checkpoint_timeout": "15min",
             "checkpoint_completion_target": "0.9",
             "jit": "off",
             **TERSE_LOG,
+            **self.overrides,
         }
 
     def _as_user(self) -> dict[str, Any]:

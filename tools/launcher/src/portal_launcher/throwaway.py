@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Servers:
 
 @contextlib.asynccontextmanager
 async def throwaway_servers(
-    kind: str, progress: Progress, *, fsync: bool, kafka: bool
+    kind: str, progress: Progress, overrides: Mapping[str, str], *, kafka: bool
 ) -> AsyncIterator[Servers]:
     """Run PostgreSQL, and Kafka where asked for, on fresh data; remove everything afterwards."""
     task = asyncio.current_task()
@@ -63,7 +63,7 @@ async def throwaway_servers(
     chosen = ports.internal_ports(state, ["postgres", "kafka", "kafka-controller"])
 
     async def postgres_up() -> None:
-        servers.postgres = await start_postgres(layout, chosen["postgres"], supervisor, progress, fsync=fsync)
+        servers.postgres = await start_postgres(layout, chosen["postgres"], supervisor, progress, overrides)
 
     async def kafka_up() -> None:
         servers.kafka = await start_kafka(layout, chosen, supervisor, progress)

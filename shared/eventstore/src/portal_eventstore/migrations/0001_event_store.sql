@@ -14,26 +14,27 @@ create table event (
     metadata text not null
 );
 
--- The tag index answers both a decision's read and an append's condition from one B-tree.
+-- The tag index answers both a decision's read and an append's condition from one B-tree. Tags are compared
+-- byte by byte: a language's collation, which the database may have, is several times slower.
 create table event_tag (
-    tag text not null,
+    tag text collate "C" not null,
     position bigint not null,
-    type text not null,
+    type text collate "C" not null,
     primary key (tag, position) include (type)
 );
 
 create sequence event_position;
 
--- Append many commands' events, each command by itself: returns a position an event, null where the
--- command's condition went stale. Arrays of one length describe the events (e_) and the conditions (c_);
--- e_append and c_append say which command an element belongs to. Tags and types are
+-- Append many groups of events, each group by itself: returns a position an event, null where a condition of
+-- its group went stale. Arrays of one length describe the events (e_), in the order of their positions, and the
+-- conditions (c_); e_group and c_group say which group an element belongs to. Tags and types are
 -- separated by spaces; `*` stands for any type.
 -- With `resend` the same ids may be there already: the batch committed whole, so its verdicts are told again.
 create function append_batch(
     resend boolean,
-    e_append int[], e_id uuid[], e_type text[], e_version smallint[], e_tags text[], e_data text[],
+    e_group int[], e_id uuid[], e_type text[], e_version smallint[], e_tags text[], e_data text[],
     e_time timestamptz[], e_metadata text[],
-    c_append int[], c_tag text[], c_types text[], c_after bigint[]
+    c_group int[], c_tag text[], c_types text[], c_after bigint[]
 ) returns bigint[]
 language plpgsql
 -- A custom plan would be made anew for each of the first five calls, and is slower afterwards.
@@ -62,7 +63,7 @@ begin
     end if;
 
     stale := array(
-        select distinct c.append from unnest(c_append, c_tag, c_types, c_after) as c (append, tag, types, after)
+        select distinct c.group_no from unnest(c_group, c_tag, c_types, c_after) as c (group_no, tag, types, after)
         where exists (
             select from event_tag t where t.tag = c.tag and t.position > c.after
             and (c.types = '*' or t.type = any (string_to_array(c.types, ' ')))
@@ -70,8 +71,8 @@ begin
     );
 
     positions := array(
-        select case when e.append = any (stale) then null else nextval('event_position') end
-        from unnest(e_append) as e (append)
+        select case when e.group_no = any (stale) then null else nextval('event_position') end
+        from unnest(e_group) as e (group_no)
     );
 
     insert into event (position, id, type, version, tags, data, time, metadata)

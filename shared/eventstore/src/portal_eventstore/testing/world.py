@@ -89,7 +89,7 @@ def thing(thing_id: UUID) -> tuple[Criterion, ...]:
     return (about(f"thing:{thing_id}"),)
 
 
-def append(*things: UUID, unless: Sequence[Query] = (), data: str = "{}") -> Append:
+def append(*things: UUID, unless: Sequence[Query] = (), data: str = "{}", group: int = 0) -> Append:
     """Return an Append of one event a thing."""
     events = tuple(
         NewEvent(
@@ -109,4 +109,4 @@ def append(*things: UUID, unless: Sequence[Query] = (), data: str = "{}") -> App
         )
         for thing_id in things
     )
-    return Append(events, tuple(unless))
+    return Append(events, tuple(unless), group)
