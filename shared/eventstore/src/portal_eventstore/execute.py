@@ -213,7 +213,9 @@ class Decider:
             else:
                 self._queue.appendleft(command)
         if stale:
-            await asyncio.sleep(random.uniform(0, _JITTER_SECONDS))  # noqa: S311  spreads rivals, no secret
+            # The first time at once; rivals that meet again are spread.
+            patience = max(command.rounds for command in stale) - 1
+            await asyncio.sleep(patience * random.uniform(0, _JITTER_SECONDS))  # noqa: S311  no secret
 
     async def _read(
         self, session: Session, waiting: Sequence[Waiting]
