@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from portal_demo.seed import is_empty, seed
-
 from portal_launcher.run_file import Run, read_run
 from portal_launcher.secret_files import write_private
 
