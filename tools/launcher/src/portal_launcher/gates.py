@@ -37,8 +37,8 @@ def static_gates() -> dict[str, list[str]]:
     """Name the checks that need no servers."""
     folders = [folder for folder in FOLDERS if any((ROOT / folder).rglob("*.py"))]
     return {
-        "ruff check": [str(BIN / "ruff"), "check", "--quiet"],
-        "ruff format": [str(BIN / "ruff"), "format", "--check", "--quiet"],
+        "ruff check": [str(BIN / "ruff"), "check", "--quiet", "--no-cache"],
+        "ruff format": [str(BIN / "ruff"), "format", "--check", "--quiet", "--no-cache"],
         "mypy --strict": [str(BIN / "mypy"), "--strict", "--no-error-summary", *folders, "conftest.py"],
         "import contracts": [str(BIN / "lint-imports"), "--no-cache"],
     }
