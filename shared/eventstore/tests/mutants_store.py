@@ -69,6 +69,13 @@ def _answer_from_a_cached_state() -> None:
     execute.Decider._read = read_only_what_is_unknown  # type: ignore[method-assign]
 
 
+def _answer_before_the_commit() -> None:
+    async def append(self: Any, appends: Any) -> Any:
+        return await postgres._Session.append(self, appends)
+
+    postgres._ExclusiveSession.append = append  # type: ignore[assignment,method-assign]
+
+
 _RACES = "shared/eventstore/tests/test_races.py::"
 _EXECUTE = "shared/eventstore/tests/test_execute.py::"
 _ONE_WINS = _RACES + "test_given_16_tasks_in_4_processes_when_they_race_for_one_slot_then_one_wins"
@@ -110,6 +117,10 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "an answer rests on a cached state": (
         _answer_from_a_cached_state,
         _RACES + "test_given_cached_state_when_another_process_writes_then_decided_on_fresh_facts",
+    ),
+    "answered before the commit": (
+        _answer_before_the_commit,
+        _RACES + "test_given_append_under_the_lock_when_answered_then_others_see_it",
     ),
     "ids sent again are appended again": (
         _rewrite(("    if resend then", "    if false then")),

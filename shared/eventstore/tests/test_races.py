@@ -10,12 +10,21 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from portal_eventstore.command import Outcome
+from portal_eventstore.command import Outcome, Waiting
 from portal_eventstore.execute import Decider
 from portal_eventstore.postgres import APPEND, PostgresStore, conditions_arguments, events_arguments
-from portal_eventstore.store import Append, Query
+from portal_eventstore.store import Append, Found, Query
 from portal_eventstore.testing.race import Race, race_appends, race_decisions
-from portal_eventstore.testing.world import COUNT, TAKE, AlreadyTaken, Take, append, context, thing
+from portal_eventstore.testing.world import (
+    COUNT,
+    TAKE,
+    AlreadyTaken,
+    Take,
+    ThingTaken,
+    append,
+    context,
+    thing,
+)
 
 pytestmark = pytest.mark.connected
 
@@ -36,6 +45,22 @@ async def test_given_16_tasks_in_4_processes_when_they_race_for_one_slot_then_on
         await asyncio.to_thread(process.join, 60)
     assert [process.exitcode for process in racers] == [0] * PROCESSES
     assert Counter(wins[n] for n in range(ROUNDS)) == {1: ROUNDS}
+
+
+class FarFuture(ThingTaken):
+    """Its version is beyond smallint: PostgreSQL refuses it."""
+
+    VERSION = 100_000
+
+
+def _waiting(decision: Any, command: Take) -> Waiting:
+    return Waiting(
+        context=context(),
+        future=asyncio.get_running_loop().create_future(),
+        decide=lambda state: decision.decide(command, state),
+        decision=decision,
+        boundary=tuple(decision.boundary(command)),
+    )
 
 
 @pytest.fixture
@@ -153,6 +178,33 @@ async def test_given_client_that_stops_under_the_lock_when_others_append_then_th
         assert await postgres_store.append([append(uuid4())]) != [None]
     await paused._pool.expire_connections()
     paused._pool.terminate()
+
+
+async def test_given_append_under_the_lock_when_answered_then_others_see_it(
+    postgres_store: PostgresStore,
+) -> None:
+    """Whoever was told "booked" must be: the answer may not come before the commit."""
+    one = uuid4()
+    async with postgres_store.exclusive() as session:
+        assert await session.append([append(one)]) == [(1,)]
+        assert await postgres_store.read([Query(thing(one))]) == [[Found(1, "ThingTaken", 1, "{}")]]
+    async with postgres_store.exclusive() as session:
+        assert len(await session.read([Query(thing(one))])) == 1
+    assert await postgres_store.append([append(one)]) == [(2,)]
+
+
+async def test_given_bad_command_under_the_lock_when_executed_then_it_fails_alone(
+    postgres_store: PostgresStore,
+) -> None:
+    """An error ends the transaction that holds the lock: the others need one of their own."""
+    decider = Decider(postgres_store)
+    hot = [_waiting(TAKE, Take(uuid4(), uuid4())) for _ in range(5)]
+    bad = _waiting(TAKE, Take(uuid4(), uuid4()))
+    bad.decide = lambda _: [FarFuture(thing_id=uuid4(), person_id=uuid4())]
+    await decider._attempt([*hot[:3], bad, *hot[3:]], postgres_store.exclusive)
+    assert [type(w.future.result()) for w in hot] == [Outcome] * 5
+    assert isinstance(bad.future.exception(), asyncpg.PostgresError | ValueError)
+    assert len(await postgres_store.tail(0, 100)) == 5
 
 
 async def test_given_two_deciders_on_one_boundary_when_both_press_then_neither_starves(

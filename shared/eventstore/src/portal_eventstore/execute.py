@@ -8,7 +8,8 @@ with jitter, and after a few rounds under the append lock, so that a hot boundar
 import asyncio
 import random
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 from math import ceil
 from typing import Any, TypeVar
@@ -44,6 +45,9 @@ _OPTIMISTIC_ROUNDS = 3
 _MOST_ROUNDS = 10
 _JITTER_SECONDS = 0.002
 _CACHED_BOUNDARIES = 10_000
+
+
+_OpenSession = Callable[[], AbstractAsyncContextManager[Session]]
 
 
 class Decider:
@@ -140,28 +144,23 @@ class Decider:
         self._busy |= tags
         try:
             hot = [w for w in batch if w.rounds >= _OPTIMISTIC_ROUNDS]
-            await self._attempt(self._store, [w for w in batch if w.rounds < _OPTIMISTIC_ROUNDS])
-            if hot:
-                await self._attempt_exclusively(hot)
+            await self._attempt(
+                [w for w in batch if w.rounds < _OPTIMISTIC_ROUNDS], lambda: nullcontext(self._store)
+            )
+            await self._attempt(hot, self._store.exclusive)
         except asyncio.CancelledError:
             _fail(batch, StoreUnavailable())
             raise
         finally:
             self._busy -= tags
 
-    async def _attempt_exclusively(self, hot: list[Waiting]) -> None:
-        try:
-            async with self._store.exclusive() as session:
-                await self._attempt(session, hot)
-        except StoreUnavailable as error:
-            _fail(hot, error)
-
-    async def _attempt(self, session: Session, waiting: list[Waiting]) -> None:
+    async def _attempt(self, waiting: list[Waiting], session: _OpenSession) -> None:
         waiting = [w for w in waiting if not w.future.done()]
         if not waiting:
             return
         try:
-            stale = await self._decide(session, waiting)
+            async with session() as opened:
+                stale = await self._decide(opened, waiting)
         except StoreUnavailable as error:
             _fail(waiting, error)
         except Exception as error:  # noqa: BLE001  one bad command must not fail the others
@@ -169,8 +168,8 @@ class Decider:
                 _fail(waiting, error)
                 return
             middle = len(waiting) // 2
-            await self._attempt(session, waiting[:middle])
-            await self._attempt(session, waiting[middle:])
+            await self._attempt(waiting[:middle], session)
+            await self._attempt(waiting[middle:], session)
         else:
             await self._again(stale)
 

@@ -114,6 +114,31 @@ class _Session:
         return [p if a.group in accepted else None for a, p in zip(appends, taken, strict=True)]
 
 
+class _ExclusiveSession(_Session):
+    """Reads and one append under the append lock; the append commits before anybody hears of it."""
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        self._transaction = connection.transaction()
+        self._open = False
+
+    async def begin(self) -> None:
+        await self._transaction.start()
+        self._open = True
+        await self._connection.execute("select pg_advisory_xact_lock($1)", _APPEND_LOCK)
+
+    async def append(self, appends: Sequence[Append], *, resend: bool = False) -> list[Verdict]:
+        verdicts = await super().append(appends, resend=resend)
+        self._open = False
+        await self._transaction.commit()
+        return verdicts
+
+    async def end(self) -> None:
+        if self._open:
+            self._open = False
+            await self._transaction.rollback()
+
+
 class PostgresStore:
     """An EventStore in one service's database."""
 
@@ -168,9 +193,13 @@ class PostgresStore:
     async def exclusive(self) -> AsyncIterator[Session]:
         """Hold the append lock in a transaction; bounded by idle_in_transaction_session_timeout."""
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute("select pg_advisory_xact_lock($1)", _APPEND_LOCK)
-                yield _Session(connection)
+            async with self._pool.acquire(timeout=_RESEND_SECONDS) as connection:
+                session = _ExclusiveSession(connection)
+                await session.begin()
+                try:
+                    yield session
+                finally:
+                    await session.end()
         except (*_LOST, *_REFUSED) as error:
             raise StoreUnavailable from error
 

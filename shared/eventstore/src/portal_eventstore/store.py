@@ -84,7 +84,10 @@ class EventStore(Session, Protocol):
     owner: str
 
     def exclusive(self) -> AbstractAsyncContextManager[Session]:
-        """Hold the append lock over a read and an append, for a boundary that is too hot to win otherwise."""
+        """Hold the append lock over reads and one append, for a boundary that is too hot to win otherwise.
+
+        The append commits and gives the lock back: what it returned is stored, as outside.
+        """
 
     async def load(self, queries: Sequence[Query]) -> list[list[StoredEvent]]:
         """Answer like `read`, with everything that stands beside the events."""
