@@ -31,7 +31,7 @@ def doctor(layout: Layout, port: int) -> int:
     findings = examine(layout, port)
     for finding in findings:
         state = "ok" if finding.ok else "MISSING" if finding.needed else "missing (useful)"
-        show(f"{finding.what:<44}{state}" + ("" if finding.ok else f"  -> {finding.mend}"))
+        show(f"{finding.what:<43} {state}" + ("" if finding.ok else f"  -> {finding.mend}"))
     return 1 if any(finding.needed and not finding.ok for finding in findings) else 0
 
 
