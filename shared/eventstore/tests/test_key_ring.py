@@ -15,12 +15,15 @@ import pytest
 from portal_events.keys import FileKeyWrap
 from portal_events.topics import partition_for
 from portal_eventstore.decision import KeyUnavailable
-from portal_eventstore.issue_keys import ISSUED_KEY, KeyPublisher
+from portal_eventstore.issue_keys import KeyPublisher
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.key_ring import KeyRing
 from portal_eventstore.testing.kafka_log import migrate, topics
 
 pytestmark = pytest.mark.connected
+
+ISSUED_KEY = Path(__file__).parents[3] / "services/identity/migrations/0002_issued_key.sql"
+"""The publisher's table belongs to identity, whose migration says what it is."""
 
 
 @dataclass
@@ -52,7 +55,7 @@ async def keys(database_url: str, kafka: str, tmp_path: Path) -> AsyncIterator[K
     path.write_text(base64.urlsafe_b64encode(bytes(range(32))).decode())
     await migrate(database_url)
     pool = await asyncpg.create_pool(database_url, min_size=1, max_size=5)
-    await pool.execute(ISSUED_KEY)
+    await pool.execute(ISSUED_KEY.read_text().split("-- migrate:down")[0])
     topic = f"test{uuid.uuid4().hex[:12]}.keys"
     async with topics(kafka, {topic: 3}, {"cleanup.policy": "compact"}):
         yield Keys(pool, FileKeyWrap(path), kafka, topic, database_url)

@@ -83,12 +83,6 @@ class Forbidden(Refusal):
     status = 403
 
 
-class Lapsed(Refusal):
-    """It was possible, but its time is over."""
-
-    status = 410
-
-
 class Malformed(Refusal):
     """The command itself cannot be carried out as it stands."""
 

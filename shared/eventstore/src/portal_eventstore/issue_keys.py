@@ -24,18 +24,6 @@ _LONGEST_PAUSE = 5.0
 _PUBLISH_KEYS = 500
 _PUBLISH_SECONDS = 5.0
 
-ISSUED_KEY = """
-create table issued_key (
-    patient_id uuid primary key,
-    kek_version int not null,
-    ciphertext bytea not null,
-    published_at timestamptz
-);
-
-create index issued_key_unpublished on issued_key (patient_id) where published_at is null
-"""
-"""The table that identity's migrations create."""
-
 _ISSUE = """
 with issued as (
     insert into issued_key (patient_id, kek_version, ciphertext) values ($1, $2, $3)

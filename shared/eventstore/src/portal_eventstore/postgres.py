@@ -47,8 +47,8 @@ order by q.query, e.position
 _READ = "select q.query, e.position, e.type, e.version, e.data" + _MATCH
 _COLUMNS = "e.position, e.id, e.type, e.version, e.tags, e.data, e.time, e.metadata"
 _LOAD = "select q.query, " + _COLUMNS + _MATCH
-_TAIL = f"select {_COLUMNS} from event e where e.position > $1 order by 1 limit $2"  # noqa: S608
-_HEAD = "select coalesce(max(position), 0) from event"
+TAIL = f"select {_COLUMNS} from event e where e.position > $1 order by 1 limit $2"  # noqa: S608
+HEAD = "select coalesce(max(position), 0) from event"
 
 _LOST = (
     asyncpg.PostgresConnectionError,
@@ -215,12 +215,12 @@ class PostgresStore:
 
     async def tail(self, after: int, limit: int) -> list[StoredEvent]:
         """Return the next events above `after`, in order; nothing fills in below them later."""
-        rows = await self._retrying(lambda connection, _: connection.fetch(_TAIL, after, limit))
+        rows = await self._retrying(lambda connection, _: connection.fetch(TAIL, after, limit))
         return [stored_event(self.owner, row) for row in rows]
 
     async def head(self) -> int:
         """Return the highest position, 0 when empty."""
-        head: int = await self._retrying(lambda connection, _: connection.fetchval(_HEAD))
+        head: int = await self._retrying(lambda connection, _: connection.fetchval(HEAD))
         return head
 
     async def _retrying(self, ask: Any) -> Any:

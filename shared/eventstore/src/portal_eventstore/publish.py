@@ -18,6 +18,7 @@ from portal_events.cloudevents import to_record
 from portal_events.topics import events_topic, partition_for
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.metadata import stored_event
+from portal_eventstore.postgres import HEAD, TAIL
 from portal_eventstore.producing import Producing, Publishes
 from portal_eventstore.unacknowledged import Unacknowledged, Waiting
 
@@ -35,11 +36,6 @@ _DRAIN_SECONDS = 2.0
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
-_TAIL = """
-select position, id, type, version, tags, data, time, metadata
-from event where position > $1 order by position limit $2
-"""
-_HEAD = "select coalesce(max(position), 0) from event"
 _CLAIM = "update relay set epoch = epoch + 1 returning published, epoch"
 _ADVANCE = "update relay set published = $1 where epoch = $2 and published < $1 returning true"
 
@@ -201,9 +197,9 @@ class _Owned:
         """Take in the next events, as far as there is room; return whether more may be there."""
         if self._stopping or self._producing.partitions is None or len(self._waiting) >= _WAITING_EVENTS:
             # Asked anyway: it keeps the session alive, and tells how much waits.
-            self._head = await self._connection.fetchval(_HEAD)
+            self._head = await self._connection.fetchval(HEAD)
             return False
-        rows = await self._connection.fetch(_TAIL, self._waiting.read, _READ_EVENTS)
+        rows = await self._connection.fetch(TAIL, self._waiting.read, _READ_EVENTS)
         for row in rows:
             record = to_record(stored_event(self._owner, row))
             self._waiting.add(
