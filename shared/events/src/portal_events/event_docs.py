@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from portal_events.base import Event
-from portal_events.booking import AppointmentBooked, Mode
+from portal_events.booking import AppointmentBooked, Mode, Source
 from portal_events.cloudevents import to_record, type_name
 from portal_events.event_schema import Schema, resolve, schema_of
 from portal_events.stored import Metadata, StoredEvent
@@ -64,13 +64,14 @@ _APPOINTMENT = AppointmentBooked(
     starts_at=datetime(2026, 3, 3, 9, 20, tzinfo=UTC),
     minutes=20,
     zone="Europe/Warsaw",
+    source=Source.PORTAL,
 )
 _EXAMPLE = StoredEvent(
     owner="booking",
     position=48_213,
     id=UUID("01955740-0c41-7e55-a9d3-1c7b60f8e24a"),
     type="AppointmentBooked",
-    version=1,
+    version=AppointmentBooked.VERSION,
     tags=tuple(sorted(_APPOINTMENT.tags())),
     data=_APPOINTMENT.model_dump_json(by_alias=True),
     time=_BOOKED_AT,

@@ -1,10 +1,11 @@
 """Which facts does identity publish?"""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
-from portal_events.base import Event
+from portal_events.base import Event, Upcaster
 from portal_events.sensitive import Sensitive
 
 
@@ -15,10 +16,54 @@ class Sex(StrEnum):
     MALE = "male"
 
 
+class Level(StrEnum):
+    """How far an account is trusted to be the person it names."""
+
+    BASIC = "basic"
+    FULL = "full"
+
+
+class Origin(StrEnum):
+    """Who made a person known: the person, by signing up, or a reception desk."""
+
+    ACCOUNT = "account"
+    DESK = "desk"
+
+
+class Role(StrEnum):
+    """What a member of staff is here for."""
+
+    DOCTOR = "doctor"
+    DESK = "desk"
+    LABORATORY = "laboratory"
+    OPERATOR = "operator"
+
+
+class ConfirmationMethod(StrEnum):
+    """How a person's identity was confirmed."""
+
+    BANK = "bank"
+    CALL_CENTRE = "call-centre"
+    CONTACT_FORM = "contact-form"
+    FACILITY = "facility"
+
+
+class PasswordChange(StrEnum):
+    """Why a password is another one: its owner changed it, or lost it and used a link sent by e-mail."""
+
+    CHANGED = "changed"
+    RESET = "reset"
+
+
 class IdentityEvent(Event):
     """An event that identity owns."""
 
     OWNER: ClassVar[str] = "identity"
+
+
+def _signed_up(payload: dict[str, Any]) -> dict[str, Any]:
+    # Before version 2 nobody became known but by signing up.
+    return {**payload, "origin": Origin.ACCOUNT.value}
 
 
 class PatientRegistered(IdentityEvent):
@@ -27,6 +72,8 @@ class PatientRegistered(IdentityEvent):
     `age_band` (`30-39`) and `sex` are for analysts; `birth_date` is ISO 8601.
     """
 
+    VERSION: ClassVar[int] = 2
+    UPCASTERS: ClassVar[Mapping[int, Upcaster]] = {1: _signed_up}
     SUBJECT: ClassVar[str] = "patient_id"
     TAGGED: ClassVar[tuple[str, ...]] = ("patient_id",)
 
@@ -39,6 +86,7 @@ class PatientRegistered(IdentityEvent):
     pesel_tag: str | None = None
     sex: Sex
     age_band: str
+    origin: Origin
 
     def tags(self) -> frozenset[str]:
         """Add the blind tag that makes a PESEL unique."""
@@ -61,4 +109,59 @@ class AccountCreated(IdentityEvent):
 
     def tags(self) -> frozenset[str]:
         """Add the blind tag that makes an address unique and finds the account at sign-in."""
+        return super().tags() | {f"email:{self.email_tag}"}
+
+
+class EmailConfirmed(IdentityEvent):
+    """The account's owner opened the link that was sent to the address."""
+
+    SUBJECT: ClassVar[str] = "patient_id"
+    TAGGED: ClassVar[tuple[str, ...]] = ("account_id", "patient_id")
+
+    account_id: UUID
+    patient_id: UUID
+    email_tag: str
+
+
+class PasswordChanged(IdentityEvent):
+    """From now on another password opens the account; sessions that began before are over."""
+
+    SUBJECT: ClassVar[str] = "patient_id"
+    TAGGED: ClassVar[tuple[str, ...]] = ("account_id", "patient_id")
+
+    account_id: UUID
+    patient_id: UUID
+    change: PasswordChange
+
+
+class IdentityConfirmed(IdentityEvent):
+    """The account's owner is the person it names: its level is full.
+
+    `document` (`identity-card`, `passport`) and its last four characters: what a desk saw; None from a bank.
+    """
+
+    SUBJECT: ClassVar[str] = "patient_id"
+    TAGGED: ClassVar[tuple[str, ...]] = ("account_id", "patient_id")
+
+    account_id: UUID
+    patient_id: UUID
+    method: ConfirmationMethod
+    document: str | None = None
+    last_four: Sensitive | None = None
+
+
+class StaffAccountCreated(IdentityEvent):
+    """A member of staff has an account. `email_tag` is `v1:` and the HMAC of the address."""
+
+    SUBJECT: ClassVar[str] = "account_id"
+    TAGGED: ClassVar[tuple[str, ...]] = ("account_id",)
+
+    account_id: UUID
+    email: Sensitive
+    email_tag: str
+    name: Sensitive
+    roles: tuple[Role, ...]
+
+    def tags(self) -> frozenset[str]:
+        """Add the blind tag that makes an address unique among all accounts."""
         return super().tags() | {f"email:{self.email_tag}"}

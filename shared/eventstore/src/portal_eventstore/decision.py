@@ -83,6 +83,12 @@ class Forbidden(Refusal):
     status = 403
 
 
+class Lapsed(Refusal):
+    """It was there, and its time is over."""
+
+    status = 410
+
+
 class Malformed(Refusal):
     """The command itself cannot be carried out as it stands."""
 
@@ -94,6 +100,17 @@ class IdempotencyKeyReused(Malformed):
 
     code = "idempotency-key-reused"
     title = "This Idempotency-Key was already used for another request"
+
+
+class TooMany(Refusal):
+    """Too often in too short a time: `retry_after` seconds later it is allowed again (RFC 6585, 4)."""
+
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        """Take the seconds to wait."""
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class Unavailable(Refusal):

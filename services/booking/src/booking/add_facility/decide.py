@@ -26,13 +26,16 @@ class ZoneUnknown(Malformed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddFacility:
-    """Take a facility into the catalogue; `zone` is its wall clock (IANA name)."""
+    """Take a facility into the catalogue; `zone` is its wall clock (IANA name), `phone` is E.164."""
 
     facility_id: UUID
     name: str
     street: str
+    postal_code: str
     city: str
     zone: str
+    phone: str
+    partner: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,11 @@ def decide(command: AddFacility, state: State) -> list[Event]:
         facility_id=command.facility_id,
         name=command.name,
         street=command.street,
+        postal_code=command.postal_code,
         city=command.city,
         zone=command.zone,
+        phone=command.phone,
+        partner=command.partner,
     )
     if state.facility is None:
         return [added]

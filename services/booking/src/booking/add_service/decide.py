@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from portal_events.base import Event
-from portal_events.booking import ServiceAdded
+from portal_events.booking import Mode, ServiceAdded, ServiceKind
+from portal_events.identity import Level
 from portal_eventstore.decision import Conflict, Criterion, Decision, Malformed, about
 
 
@@ -30,7 +31,14 @@ class AddService:
     service_id: UUID
     name: str
     name_en: str
+    kind: ServiceKind
+    modes: tuple[Mode, ...]
+    levels: tuple[Level, ...]
+    referral_required: bool
     price: int
+    covered: bool
+    preparation: str
+    preparation_en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,17 @@ def decide(command: AddService, state: State) -> list[Event]:
     if not command.name.strip() or not command.name_en.strip() or command.price < 0:
         raise ServiceInvalid
     added = ServiceAdded(
-        service_id=command.service_id, name=command.name, name_en=command.name_en, price=command.price
+        service_id=command.service_id,
+        name=command.name,
+        name_en=command.name_en,
+        kind=command.kind,
+        modes=command.modes,
+        levels=command.levels,
+        referral_required=command.referral_required,
+        price=command.price,
+        covered=command.covered,
+        preparation=command.preparation,
+        preparation_en=command.preparation_en,
     )
     if state.service is None:
         return [added]

@@ -12,7 +12,7 @@ from uuid import UUID
 from booking.rules.booking_limit import limit_reached
 from booking.rules.time_overlap import overlap
 from portal_events.base import Event
-from portal_events.booking import AppointmentBooked, DoctorDayOpened, Slot, doctor_days
+from portal_events.booking import AppointmentBooked, DoctorDayOpened, Slot, Source, doctor_days
 from portal_events.sensitive import Plain
 from portal_eventstore.decision import Conflict, Criterion, Decision, Malformed, NotFound, about
 
@@ -129,6 +129,7 @@ def decide(command: BookAppointment, state: State) -> list[Event]:
             starts_at=offer.slot.starts_at,
             minutes=offer.slot.minutes,
             zone=offer.zone,
+            source=Source.PORTAL,
             reason=command.reason,
         )
     ]

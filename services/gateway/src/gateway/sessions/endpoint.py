@@ -18,14 +18,15 @@ from gateway.edge.cookie import SessionCookie
 from gateway.edge.csrf import CrossSite
 from gateway.edge.open_sessions import OpenSessions
 from gateway.edge.signed_in import CurrentSession, caller_of
-from gateway.sessions.capabilities import Level, capabilities_of, unlock_ways_of
 from gateway.unavailable import ServiceUnavailable
 from gateway.upstream import Answer, Ask, ServiceFailed, Upstream
 from portal_chassis.access import NotSignedIn
+from portal_chassis.capabilities import capabilities_of, unlock_ways_of
 from portal_chassis.clock import CurrentTime
 from portal_chassis.positions import HEADER, Positions, encode
 from portal_chassis.problems import problems
 from portal_chassis.requests import BodyTooLarge
+from portal_events.identity import Level
 
 router = APIRouter()
 

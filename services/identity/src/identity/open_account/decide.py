@@ -10,7 +10,7 @@ from datetime import date
 from uuid import UUID
 
 from portal_events.base import Event
-from portal_events.identity import AccountCreated, PatientRegistered, Sex
+from portal_events.identity import AccountCreated, Origin, PatientRegistered, Sex
 from portal_events.sensitive import Plain
 from portal_eventstore.decision import Conflict, Criterion, Decision, about
 
@@ -71,6 +71,7 @@ def decide(command: OpenAccount, taken: bool) -> list[Event]:  # noqa: FBT001 - 
             pesel_tag=command.pesel_tag,
             sex=command.sex,
             age_band=command.age_band,
+            origin=Origin.ACCOUNT,
         ),
         AccountCreated(
             account_id=command.account_id,

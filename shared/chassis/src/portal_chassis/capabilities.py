@@ -1,16 +1,13 @@
-"""What may each level do, and how is the rest unlocked? The product's table, as data."""
+"""What may each level do, and how is the rest unlocked? The product's table, as data.
+
+Every service reads it, and the web app shows it, so that what is locked is seen with the way to unlock it.
+"""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
-
-class Level(StrEnum):
-    """How far an account is trusted to be the person it names."""
-
-    BASIC = "basic"
-    FULL = "full"
-
+from portal_events.identity import Level
+from portal_eventstore.decision import Forbidden
 
 _BOTH: Final = frozenset(Level)
 _FULL: Final = frozenset({Level.FULL})
@@ -37,6 +34,13 @@ CAPABILITIES: Final[Mapping[str, frozenset[Level]]] = {
 
 UNLOCK_WAYS: Final = ("bank", "call-centre", "contact-form", "facility")
 """How a basic account becomes full."""
+
+
+class LevelTooLow(Forbidden):
+    """The account's level does not have this capability: confirming one's identity raises it."""
+
+    code = "level-too-low"
+    title = "Confirm your identity to use this"
 
 
 def capabilities_of(level: Level) -> dict[str, bool]:

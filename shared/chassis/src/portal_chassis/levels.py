@@ -1,0 +1,52 @@
+"""Which level does a patient's account have, as a service sees it from identity's events?
+
+Every service keeps this view of its own: the level is never asked of identity when something is decided.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from portal_events.identity import AccountCreated, IdentityConfirmed, Level
+from portal_events.topics import events_topic
+from portal_eventstore.project import Projection, Received
+
+_TABLE: Final = """
+create table if not exists levels (
+    patient_id uuid primary key,
+    level text not null
+) with (fillfactor = 80)
+"""
+
+_SET: Final = """
+insert into levels (patient_id, level) select * from unnest($1::uuid[], $2::text[])
+on conflict (patient_id) do update set level = excluded.level
+"""
+
+
+async def apply(connection: Any, batch: Sequence[Received]) -> None:
+    """Write the level that each patient of the batch has in the end, in one statement."""
+    levels: dict[UUID, Level] = {}
+    for received in batch:
+        match received.event:
+            case AccountCreated(patient_id=patient_id):
+                levels[patient_id] = Level.BASIC
+            case IdentityConfirmed(patient_id=patient_id):
+                levels[patient_id] = Level.FULL
+    if levels:
+        await connection.execute(_SET, list(levels), [level.value for level in levels.values()])
+
+
+LEVELS: Final = Projection(
+    view="levels",
+    topics=(events_topic("identity"),),
+    events=(AccountCreated, IdentityConfirmed),
+    table=_TABLE,
+    apply=apply,
+)
+
+
+async def level_of(views: Any, patient_id: UUID) -> Level:
+    """Return the patient's level: basic, until identity's word of a higher one has arrived."""
+    found: str | None = await views.fetchval("select level from levels where patient_id = $1", patient_id)
+    return Level.BASIC if found is None else Level(found)
