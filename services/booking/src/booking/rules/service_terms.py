@@ -1,0 +1,27 @@
+"""On which terms is a service offered, and how is somebody refused who does not meet them?
+
+Shared, since the search says what booking would say: better before a choice than after it.
+"""
+
+from portal_eventstore.decision import Conflict, Malformed, NotFound
+
+
+class ServiceUnknown(NotFound):
+    """It is not in the catalogue."""
+
+    code = "service-unknown"
+    title = "There is no such service"
+
+
+class ModeNotOffered(Malformed):
+    """Not every service can be given in person, by telephone and by video."""
+
+    code = "mode-not-offered"
+    title = "The service is not offered in this way"
+
+
+class ReferralRequired(Conflict):
+    """Only who was referred by a doctor may have it."""
+
+    code = "referral-required"
+    title = "This service needs a referral"
