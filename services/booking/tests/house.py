@@ -22,7 +22,8 @@ from booking.worker import PROJECTIONS
 from portal_chassis.access import Caller, TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.positions import Positions
-from portal_events.booking import Mode
+from portal_events.booking import Mode, ServiceKind
+from portal_events.identity import Level
 from portal_events.stored import StoredEvent
 from portal_events.topics import PARTITIONS, events_topic, partition_for
 from portal_eventstore.command import Context
@@ -38,10 +39,37 @@ DENTIST, INTERNIST = UUID(int=11), UUID(int=12)
 OCHOTA, MOKOTOW, KRAKOW = UUID(int=21), UUID(int=22), UUID(int=23)
 NOWAK, LIS = UUID(int=31), UUID(int=32)
 ROOMS = {
-    OCHOTA: ("Zdrovia Ochota", "ul. 1 Sierpnia 8", "Warszawa"),
-    MOKOTOW: ("Zdrovia Mokotów", "ul. Domaniewska 41B", "Warszawa"),
-    KRAKOW: ("Zdrovia Kazimierz", "ul. Dietla 60", "Kraków"),
+    OCHOTA: ("Zdrovia Ochota", "ul. 1 Sierpnia 8", "02-134", "Warszawa"),
+    MOKOTOW: ("Zdrovia Mokotów", "ul. Domaniewska 41B", "02-672", "Warszawa"),
+    KRAKOW: ("Zdrovia Kazimierz", "ul. Dietla 60", "31-039", "Kraków"),
 }
+PHONE = "+48221234567"
+DENTISTS_VISIT = AddService(
+    service_id=DENTIST,
+    name="Stomatolog",
+    name_en="Dentist",
+    kind=ServiceKind.DENTISTRY,
+    modes=(Mode.IN_PERSON,),
+    levels=(Level.BASIC, Level.FULL),
+    referral_required=False,
+    price=20000,
+    covered=False,
+    preparation="Umyj zęby",
+    preparation_en="Brush your teeth",
+)
+INTERNISTS_VISIT = AddService(
+    service_id=INTERNIST,
+    name="Internista",
+    name_en="Internist",
+    kind=ServiceKind.CONSULTATION,
+    modes=(Mode.IN_PERSON, Mode.VIDEO),
+    levels=(Level.BASIC, Level.FULL),
+    referral_required=False,
+    price=20000,
+    covered=True,
+    preparation="",
+    preparation_en="",
+)
 SIX = datetime(2026, 11, 2, 17, tzinfo=UTC)  # 18:00 in Warsaw
 CONTEXT = Context(time=NOW, actor="system:test", correlation_id=UUID(int=99))
 
@@ -52,10 +80,31 @@ async def open_network(decider: Decider) -> None:
         (DENTIST, "Stomatolog", "Dentist"),
         (INTERNIST, "Internista", "Internist"),
     ):
-        command = AddService(service_id=service, name=name, name_en=english, price=20000)
+        command = AddService(
+            service_id=service,
+            name=name,
+            name_en=english,
+            kind=ServiceKind.DENTISTRY if service == DENTIST else ServiceKind.CONSULTATION,
+            modes=(Mode.IN_PERSON, Mode.VIDEO),
+            levels=tuple(Level),
+            referral_required=False,
+            price=20000,
+            covered=False,
+            preparation="",
+            preparation_en="",
+        )
         await decider.execute(ADD_SERVICE, command, CONTEXT)
-    for facility, (name, street, city) in ROOMS.items():
-        place = AddFacility(facility_id=facility, name=name, street=street, city=city, zone="Europe/Warsaw")
+    for facility, (name, street, postal_code, city) in ROOMS.items():
+        place = AddFacility(
+            facility_id=facility,
+            name=name,
+            street=street,
+            postal_code=postal_code,
+            city=city,
+            zone="Europe/Warsaw",
+            phone=PHONE,
+            partner=False,
+        )
         await decider.execute(ADD_FACILITY, place, CONTEXT)
     for doctor, name, pwz in (
         (NOWAK, "lek. med. Anna Nowak", "5425740"),

@@ -22,7 +22,7 @@ from booking.book_appointment.decide import (
 )
 from booking.rules.booking_limit import LIMIT
 from portal_events.base import Event
-from portal_events.booking import AppointmentBooked, DoctorDayOpened, Mode, Slot
+from portal_events.booking import AppointmentBooked, DoctorDayOpened, Mode, Slot, Source
 from portal_events.sensitive import Plain
 from portal_eventstore.decision import Refusal
 from portal_eventstore.spec import given
@@ -62,6 +62,7 @@ def booked(taken: Slot, patient: UUID, *, doctor: UUID = DOCTOR, number: int = 9
         starts_at=taken.starts_at,
         minutes=taken.minutes,
         zone=ZONE,
+        source=Source.PORTAL,
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from portal_events import booking, identity
 from portal_events.base import Event, UnknownEventError, decode, event_class, event_classes
-from portal_events.booking import AppointmentBooked, Mode
+from portal_events.booking import AppointmentBooked, Mode, Source
 from portal_events.sensitive import Plain
 from portal_events.stored import Metadata, StoredEvent
 
@@ -83,10 +83,11 @@ def test_given_an_event_when_written_and_read_back_then_its_tags_are_the_same() 
         starts_at=datetime(2026, 10, 24, 21, 50, tzinfo=UTC),
         minutes=20,
         zone="Europe/Warsaw",
+        source=Source.PORTAL,
         reason=Plain("boli"),
     )
     sealed = booked.sealed(event_id=ONE, key=bytes(32))
-    read = decode("booking", "AppointmentBooked", 1, sealed.model_dump_json(by_alias=True))
+    read = decode("booking", "AppointmentBooked", booked.VERSION, sealed.model_dump_json(by_alias=True))
     assert booked.tags() == sealed.tags() == read.tags()
     assert "boli" not in " ".join(booked.tags())
 

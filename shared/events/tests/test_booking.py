@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -7,7 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from portal_events.booking import AppointmentBooked, DoctorDayOpened, Mode, Slot, doctor_days
+from portal_events.base import decode
+from portal_events.booking import (
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentMoved,
+    DoctorDayOpened,
+    FacilityAdded,
+    HoldReleased,
+    Mode,
+    ServiceAdded,
+    ServiceKind,
+    Slot,
+    SlotHeld,
+    Source,
+    Visit,
+    doctor_days,
+)
+from portal_events.identity import Level
 
 DOCTOR = UUID("0195573e-7b1c-7c02-b0a4-00000000000d")
 PATIENT = UUID("0195573e-7b1c-7c02-b0a4-00000000000e")
@@ -113,6 +131,7 @@ def booked(minutes: int) -> AppointmentBooked:
         starts_at=datetime(2026, 1, 15, 22, 50, tzinfo=UTC),
         minutes=minutes,
         zone="Europe/Warsaw",
+        source=Source.PORTAL,
     )
 
 
@@ -136,3 +155,93 @@ def test_given_no_length_when_booked_or_offered_then_refused_for_no_day_would_gu
 def test_given_a_time_without_zone_when_offered_then_refused() -> None:
     with pytest.raises(ValidationError, match="timezone"):
         slot(datetime(2026, 1, 15), 20)  # noqa: DTZ001 — the fault that is planted
+
+
+def visit(starts_at: datetime) -> Visit:
+    return Visit(
+        slot_id=ID,
+        doctor_id=DOCTOR,
+        service_id=ID,
+        facility_id=ID,
+        mode=Mode.TELEPHONE,
+        starts_at=starts_at,
+        minutes=20,
+        zone="Europe/Warsaw",
+    )
+
+
+MIDNIGHT = datetime(2026, 1, 15, 22, 50, tzinfo=UTC)
+NOON = datetime(2026, 1, 20, 11, tzinfo=UTC)
+OVER_MIDNIGHT = ("2026-01-15", "2026-01-16")
+
+
+def test_given_a_move_then_tags_of_the_days_of_both_visits() -> None:
+    moved = AppointmentMoved(
+        appointment_id=ID,
+        patient_id=PATIENT,
+        before=visit(MIDNIGHT),
+        after=visit(NOON),
+        source=Source.PORTAL,
+    )
+    assert moved.tags() == {f"appointment:{ID}", f"patient:{PATIENT}", *days(*OVER_MIDNIGHT, "2026-01-20")}
+    assert moved.subject == PATIENT
+
+
+def test_given_a_cancellation_then_tags_of_the_days_that_are_free_again() -> None:
+    cancelled = AppointmentCancelled(
+        appointment_id=ID, patient_id=PATIENT, visit=visit(MIDNIGHT), source=Source.PORTAL
+    )
+    assert cancelled.tags() == {f"appointment:{ID}", f"patient:{PATIENT}", *days(*OVER_MIDNIGHT)}
+    assert cancelled.subject == PATIENT
+
+
+def test_given_a_hold_and_its_release_then_both_have_the_tags_of_hold_patient_and_days() -> None:
+    held = SlotHeld(
+        hold_id=ID,
+        slot_id=ID,
+        patient_id=PATIENT,
+        doctor_id=DOCTOR,
+        starts_at=MIDNIGHT,
+        minutes=20,
+        expires_at=NOON,
+    )
+    released = HoldReleased(hold_id=ID, patient_id=PATIENT, doctor_id=DOCTOR, starts_at=MIDNIGHT, minutes=20)
+    assert held.tags() == {f"hold:{ID}", f"patient:{PATIENT}", *days(*OVER_MIDNIGHT)}
+    assert released.tags() == held.tags()
+    assert held.subject == released.subject == PATIENT
+
+
+def test_given_a_booking_of_version_1_when_read_then_it_was_made_in_the_portal() -> None:
+    payload = json.loads(booked(20).model_dump_json(by_alias=True))
+    del payload["source"], payload["holdId"]
+    assert decode("booking", "AppointmentBooked", 1, json.dumps(payload)) == booked(20)
+
+
+def test_given_a_service_of_version_1_when_read_then_everybody_books_it_in_every_way() -> None:
+    first = {"serviceId": str(ID), "name": "Stomatolog", "nameEn": "Dentist", "price": 19900}
+    assert decode("booking", "ServiceAdded", 1, json.dumps(first)) == ServiceAdded(
+        service_id=ID,
+        name="Stomatolog",
+        name_en="Dentist",
+        kind=ServiceKind.CONSULTATION,
+        modes=tuple(Mode),
+        levels=tuple(Level),
+        referral_required=False,
+        price=19900,
+        covered=False,
+        preparation="",
+        preparation_en="",
+    )
+
+
+def test_given_a_facility_of_version_1_when_read_then_it_is_the_networks_own() -> None:
+    first = {
+        "facilityId": str(ID),
+        "name": "Zdrovia Ochota",
+        "street": "ul. 1 Sierpnia 8",
+        "city": "Warszawa",
+        "zone": "Europe/Warsaw",
+    }
+    read = decode("booking", "FacilityAdded", 1, json.dumps(first))
+    assert isinstance(read, FacilityAdded)
+    assert (read.postal_code, read.phone, read.partner) == ("", "", False)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from portal_events.identity import AccountCreated, PatientRegistered, Sex
+from portal_events.identity import AccountCreated, Origin, PatientRegistered, Sex
 from portal_events.sensitive import Plain, Sealed, UnsealError, reveal, seal
 
 SECRET = "Zażółć gęślą jaźń 44051401359"
@@ -28,6 +28,7 @@ def registered(**changes: object) -> PatientRegistered:
             "birth_date": Plain(SECRET),
             "sex": Sex.FEMALE,
             "age_band": "30-39",
+            "origin": Origin.ACCOUNT,
             **changes,
         }
     )
