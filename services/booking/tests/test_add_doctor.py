@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from booking.add_doctor.decide import ADD_DOCTOR, AddDoctor, DoctorExists, PwzInvalid
+from booking.add_doctor.decide import ADD_DOCTOR, AddDoctor, DoctorExists, DoctorInvalid, PwzInvalid
 from portal_events.booking import DoctorAdded
 from portal_eventstore.spec import given
 
@@ -40,3 +40,19 @@ def test_given_another_doctor_with_the_id_when_added_then_refused() -> None:
 )
 def test_given_a_wrong_licence_number_when_added_then_refused(pwz: str) -> None:
     given(ADD_DOCTOR).when(replace(ANNA, pwz=pwz)).then_refused(PwzInvalid)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        replace(ANNA, name=" "),
+        replace(ANNA, name="Anna\0"),
+        replace(ANNA, languages=()),
+        replace(ANNA, languages=("pl", "pl")),
+        replace(ANNA, languages=("pl", "xx")),
+        replace(ANNA, languages=("PL",)),
+        replace(ANNA, languages=("pol",)),
+    ],
+)
+def test_given_no_name_or_no_language_when_added_then_refused(command: AddDoctor) -> None:
+    given(ADD_DOCTOR).when(command).then_refused(DoctorInvalid)

@@ -5,16 +5,36 @@ from uuid import UUID
 
 import pytest
 
-from booking.add_facility.decide import ADD_FACILITY, AddFacility, FacilityExists, ZoneUnknown
+from booking.add_facility.decide import (
+    ADD_FACILITY,
+    AddFacility,
+    FacilityExists,
+    FacilityInvalid,
+    ZoneUnknown,
+)
 from portal_events.booking import FacilityAdded
 from portal_eventstore.spec import given
 
 ID = UUID(int=1)
 OCHOTA = AddFacility(
-    facility_id=ID, name="Zdrovia Ochota", street="ul. 1 Sierpnia 8", city="Warszawa", zone="Europe/Warsaw"
+    facility_id=ID,
+    name="Zdrovia Ochota",
+    street="ul. 1 Sierpnia 8",
+    postal_code="02-134",
+    city="Warszawa",
+    zone="Europe/Warsaw",
+    phone="+48221234567",
+    partner=False,
 )
 ADDED = FacilityAdded(
-    facility_id=ID, name="Zdrovia Ochota", street="ul. 1 Sierpnia 8", city="Warszawa", zone="Europe/Warsaw"
+    facility_id=ID,
+    name="Zdrovia Ochota",
+    street="ul. 1 Sierpnia 8",
+    postal_code="02-134",
+    city="Warszawa",
+    zone="Europe/Warsaw",
+    phone="+48221234567",
+    partner=False,
 )
 
 
@@ -35,3 +55,23 @@ def test_given_another_facility_with_the_id_when_added_then_refused() -> None:
 @pytest.mark.parametrize("zone", ["Europe/Atlantis", "", "../etc/passwd", "Europe", "Europe/War\0saw"])
 def test_given_no_such_zone_when_added_then_refused(zone: str) -> None:
     given(ADD_FACILITY).when(replace(OCHOTA, zone=zone)).then_refused(ZoneUnknown)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        replace(OCHOTA, name=""),
+        replace(OCHOTA, street=" "),
+        replace(OCHOTA, city=""),
+        replace(OCHOTA, city="War\0szawa"),
+        replace(OCHOTA, postal_code=""),
+        replace(OCHOTA, postal_code="02134"),
+        replace(OCHOTA, postal_code="02-134\n"),
+        replace(OCHOTA, phone=""),
+        replace(OCHOTA, phone="22 123 45 67"),
+        replace(OCHOTA, phone="+0221234567"),
+        replace(OCHOTA, phone="+48٢٢1234567"),  # digits, but not ASCII's
+    ],
+)
+def test_given_a_place_that_nobody_finds_or_reaches_when_added_then_refused(command: AddFacility) -> None:
+    given(ADD_FACILITY).when(command).then_refused(FacilityInvalid)

@@ -1,8 +1,10 @@
 """Which offers does a doctor's day hold, and does opening it again add anything?"""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,25 +15,59 @@ from booking.open_doctor_day.decide import (
     HoursInvalid,
     OfferDiffers,
     OpenDoctorDay,
-    ServiceUnknown,
     Session,
     slot_id,
 )
+from booking.rules.service_terms import ModeNotOffered, ServiceUnknown
 from booking.rules.wall_clock import Hours
-from portal_events.booking import DoctorAdded, DoctorDayOpened, FacilityAdded, Mode, ServiceAdded, Slot
+from portal_events.booking import (
+    DoctorAdded,
+    DoctorDayOpened,
+    FacilityAdded,
+    Mode,
+    ServiceAdded,
+    ServiceKind,
+    Slot,
+)
+from portal_events.identity import Level
 from portal_eventstore.spec import given
 
 DOCTOR, OCHOTA, MOKOTOW, VILNIUS, DENTIST = (UUID(int=n) for n in range(1, 6))
 DAY = date(2026, 11, 2)
+
+
+def facility(facility_id: UUID, zone: str = "Europe/Warsaw") -> FacilityAdded:
+    return FacilityAdded(
+        facility_id=facility_id,
+        name="Zdrovia",
+        street="ul. 1 Sierpnia 8",
+        postal_code="02-134",
+        city="Warszawa",
+        zone=zone,
+        phone="+48221234567",
+        partner=False,
+    )
+
+
 CATALOGUE = (
     DoctorAdded(doctor_id=DOCTOR, name="lek. med. Anna Nowak", pwz="5425740", languages=("pl",)),
-    FacilityAdded(facility_id=OCHOTA, name="O", street="ul. 1 Sierpnia 8", city="W", zone="Europe/Warsaw"),
-    ServiceAdded(service_id=DENTIST, name="Stomatolog", name_en="Dentist", price=0),
+    facility(OCHOTA),
+    ServiceAdded(
+        service_id=DENTIST,
+        name="Stomatolog",
+        name_en="Dentist",
+        kind=ServiceKind.DENTISTRY,
+        modes=(Mode.IN_PERSON, Mode.TELEPHONE),
+        levels=(Level.BASIC, Level.FULL),
+        referral_required=False,
+        price=0,
+        covered=True,
+        preparation="",
+        preparation_en="",
+    ),
 )
-SECOND_FACILITY = FacilityAdded(
-    facility_id=MOKOTOW, name="M", street="ul. Domaniewska 41B", city="W", zone="Europe/Warsaw"
-)
-FOREIGN_FACILITY = FacilityAdded(facility_id=VILNIUS, name="V", street="V", city="V", zone="Europe/Vilnius")
+SECOND_FACILITY = facility(MOKOTOW)
+FOREIGN_FACILITY = facility(VILNIUS, "Europe/Vilnius")
 SESSION = Session(
     facility_id=OCHOTA,
     service_id=DENTIST,
@@ -97,7 +133,7 @@ def test_given_an_offer_when_opened_with_another_length_then_refused() -> None:
 
 
 def test_given_one_offer_in_two_ways_when_opened_then_refused() -> None:
-    command = replace(OPEN, sessions=(SESSION, replace(SESSION, mode=Mode.VIDEO)))
+    command = replace(OPEN, sessions=(SESSION, replace(SESSION, mode=Mode.TELEPHONE)))
     given(OPEN_DOCTOR_DAY, *CATALOGUE).when(command).then_refused(OfferDiffers)
 
 
@@ -111,6 +147,57 @@ def test_given_no_such_facility_when_opened_then_refused() -> None:
 
 def test_given_no_such_service_when_opened_then_refused() -> None:
     given(OPEN_DOCTOR_DAY, *CATALOGUE[:2]).when(OPEN).then_refused(ServiceUnknown)
+
+
+def test_given_a_way_that_the_service_does_not_have_when_opened_then_refused() -> None:
+    command = replace(OPEN, sessions=(SESSION, replace(SESSION, mode=Mode.VIDEO)))
+    given(OPEN_DOCTOR_DAY, *CATALOGUE).when(command).then_refused(ModeNotOffered)
+
+
+PUT_BACK, PUT_FORWARD = date(2026, 10, 25), date(2027, 3, 28)
+NIGHT = replace(SESSION, hours=Hours(time(0), time(6)), breaks=(Hours(time(4), time(4, 30)),))
+
+
+@pytest.mark.parametrize(
+    ("day", "wall"),
+    [
+        (date(2026, 10, 24), "00:00 00:30 01:00 01:30 02:00 02:30 03:00 03:30 04:30 05:00 05:30"),
+        (PUT_BACK, "00:00 00:30 01:00 01:30 02:00 02:30 02:00 02:30 03:00 03:30 04:30 05:00 05:30"),
+        (PUT_FORWARD, "00:00 00:30 01:00 01:30 03:00 03:30 04:30 05:00 05:30"),
+    ],
+)
+def test_given_a_night_of_the_clocks_change_when_opened_then_every_moment_is_offered_once(
+    day: date, wall: str
+) -> None:
+    event = only_event(replace(OPEN, day=day, sessions=(NIGHT,)))
+    shown = [slot.starts_at.astimezone(ZoneInfo(event.zone)).strftime("%H:%M") for slot in event.slots]
+    assert shown == wall.split()
+    assert len({slot.slot_id for slot in event.slots}) == len(event.slots)
+    pairs = list(pairwise(slot.starts_at for slot in event.slots))
+    assert [later - earlier for earlier, later in pairs].count(timedelta(minutes=30)) == len(pairs) - 1
+
+
+@pytest.mark.parametrize("day", [PUT_BACK, PUT_FORWARD])
+def test_given_the_clocks_changed_in_the_night_when_a_day_is_opened_then_its_hours_are_the_walls(
+    day: date,
+) -> None:
+    # The same hours before, on and after the change: the wall clock says the same, the instants do not.
+    offsets = []
+    for around in (day - timedelta(days=1), day, day + timedelta(days=1)):
+        event = only_event(replace(OPEN, day=around))
+        starts = [slot.starts_at.astimezone(ZoneInfo(event.zone)) for slot in event.slots]
+        assert [start.strftime("%F %H:%M") for start in starts] == [f"{around} 18:00", f"{around} 18:30"]
+        offsets.append(starts[0].utcoffset())
+    assert offsets[0] != offsets[1] == offsets[2]
+
+
+def only_event(command: OpenDoctorDay) -> DoctorDayOpened:
+    state = OPEN_DOCTOR_DAY.initial
+    for fact in CATALOGUE:
+        state = OPEN_DOCTOR_DAY.evolve(state, fact)
+    [event] = OPEN_DOCTOR_DAY.decide(command, state)
+    assert isinstance(event, DoctorDayOpened)
+    return event
 
 
 @pytest.mark.parametrize(

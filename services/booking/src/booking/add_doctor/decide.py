@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from booking.rules.languages import LANGUAGES
 from booking.rules.pwz import pwz_valid
+from booking.rules.readable_text import readable
 from portal_events.base import Event
 from portal_events.booking import DoctorAdded
 from portal_eventstore.decision import Conflict, Criterion, Decision, Malformed, about
@@ -22,6 +24,13 @@ class PwzInvalid(Malformed):
 
     code = "pwz-invalid"
     title = "The licence number (PWZ) is wrong"
+
+
+class DoctorInvalid(Malformed):
+    """Patients choose a doctor by name, and by a language they share."""
+
+    code = "doctor-invalid"
+    title = "The doctor is not described as a catalogue needs it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,11 @@ def decide(command: AddDoctor, state: State) -> list[Event]:
     """Return [DoctorAdded], or [] when the same doctor is already there."""
     if not pwz_valid(command.pwz):
         raise PwzInvalid
+    if not readable(command.name):
+        raise DoctorInvalid("A doctor needs a name")
+    languages = command.languages
+    if not languages or len(set(languages)) < len(languages) or not LANGUAGES.issuperset(languages):
+        raise DoctorInvalid("A doctor needs languages, each an ISO 639-1 code and named once")
     added = DoctorAdded(
         doctor_id=command.doctor_id, name=command.name, pwz=command.pwz, languages=command.languages
     )

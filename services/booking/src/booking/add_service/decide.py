@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from booking.rules.readable_text import readable
 from portal_events.base import Event
 from portal_events.booking import Mode, ServiceAdded, ServiceKind
 from portal_events.identity import Level
@@ -18,15 +19,15 @@ class ServiceExists(Conflict):
 
 
 class ServiceInvalid(Malformed):
-    """A service has a name in both languages and a price that is not negative."""
+    """Whoever reads the catalogue must find a name, a way to have the service and its price."""
 
     code = "service-invalid"
-    title = "A service needs a Polish and an English name and a price of 0 or more"
+    title = "The service is not described as a catalogue needs it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddService:
-    """Take a service into the catalogue; `price` is in grosze."""
+    """Take a service into the catalogue; `price` is in grosze, an empty `preparation` means none."""
 
     service_id: UUID
     name: str
@@ -60,8 +61,7 @@ def evolve(state: State, event: Event) -> State:
 
 def decide(command: AddService, state: State) -> list[Event]:
     """Return [ServiceAdded], or [] when the same service is already there."""
-    if not command.name.strip() or not command.name_en.strip() or command.price < 0:
-        raise ServiceInvalid
+    _check(command)
     added = ServiceAdded(
         service_id=command.service_id,
         name=command.name,
@@ -80,6 +80,19 @@ def decide(command: AddService, state: State) -> list[Event]:
     if state.service == added:
         return []
     raise ServiceExists
+
+
+def _check(command: AddService) -> None:
+    if not (readable(command.name) and readable(command.name_en)):
+        raise ServiceInvalid("It needs a name in Polish and in English")
+    for choices in (command.modes, command.levels):
+        if not choices or len(set(choices)) < len(choices):
+            raise ServiceInvalid("It needs ways to have it and levels that may book it, each named once")
+    if command.price < 0:
+        raise ServiceInvalid("Its price is 0 grosze or more")
+    texts = (command.preparation, command.preparation_en)
+    if any(texts) and not all(map(readable, texts)):
+        raise ServiceInvalid("What to prepare is said in Polish and in English, or not at all")
 
 
 ADD_SERVICE = Decision(boundary=boundary, initial=State(), evolve=evolve, decide=decide)

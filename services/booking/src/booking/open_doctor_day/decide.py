@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from booking.rules.service_terms import ModeNotOffered, ServiceUnknown
 from booking.rules.time_overlap import LONGEST_MINUTES, SHORTEST_MINUTES
 from booking.rules.wall_clock import Hours, slot_starts
 from portal_events.base import Event
@@ -39,13 +40,6 @@ class FacilityUnknown(NotFound):
 
     code = "facility-unknown"
     title = "There is no such facility"
-
-
-class ServiceUnknown(NotFound):
-    """Only a service of the catalogue can be offered."""
-
-    code = "service-unknown"
-    title = "There is no such service"
 
 
 class HoursInvalid(Malformed):
@@ -85,10 +79,10 @@ class OpenDoctorDay:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of the doctor, the services and the facilities (id to zone), and the offers so far."""
+    """The doctor, the services (id, modes), the facilities (id, zone) and the offers so far, as known."""
 
     doctors: frozenset[UUID] = frozenset()
-    services: frozenset[UUID] = frozenset()
+    services: tuple[tuple[UUID, tuple[Mode, ...]], ...] = ()
     zones: tuple[tuple[UUID, str], ...] = ()
     slots: tuple[Slot, ...] = field(default=())
 
@@ -115,8 +109,8 @@ def evolve(state: State, event: Event) -> State:
     match event:
         case DoctorAdded(doctor_id=doctor):
             return replace(state, doctors=state.doctors | {doctor})
-        case ServiceAdded(service_id=service):
-            return replace(state, services=state.services | {service})
+        case ServiceAdded(service_id=service, modes=modes):
+            return replace(state, services=(*state.services, (service, modes)))
         case FacilityAdded(facility_id=facility, zone=zone):
             return replace(state, zones=(*state.zones, (facility, zone)))
         case DoctorDayOpened(slots=slots):
@@ -146,12 +140,15 @@ def decide(command: OpenDoctorDay, state: State) -> list[Event]:
 
 
 def _zone(session: Session, state: State) -> str:
-    if session.service_id not in state.services:
+    modes = dict(state.services).get(session.service_id)
+    if modes is None:
         raise ServiceUnknown
-    for facility_id, zone in state.zones:
-        if facility_id == session.facility_id:
-            return zone
-    raise FacilityUnknown
+    if session.mode not in modes:
+        raise ModeNotOffered
+    zone = dict(state.zones).get(session.facility_id)
+    if zone is None:
+        raise FacilityUnknown
+    return zone
 
 
 def _cut(command: OpenDoctorDay, session: Session, zone: ZoneInfo) -> Iterator[Slot]:
