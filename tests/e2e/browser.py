@@ -88,12 +88,11 @@ class Browser(httpx.AsyncClient):
         return await self.delete("/api/sessions/current")
 
     async def book(
-        self, slot_id: str, *, reason: str | None = None, key: str | None = None, **headers: str
+        self, slot_id: str, *, key: str | None = None, origin: str | None = None, **more: str
     ) -> httpx.Response:
-        """Book a slot."""
-        body = {"slotId": slot_id} if reason is None else {"slotId": slot_id, "reason": reason}
-        headers = {"Idempotency-Key": key or str(uuid.uuid4()), **headers}
-        return await self.post("/api/appointments", json=body, headers=headers)
+        """Book a slot; `more` are further fields of the body."""
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())} | ({"Origin": origin} if origin else {})
+        return await self.post("/api/appointments", json={"slotId": slot_id, **more}, headers=headers)
 
     async def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
         """Read a list that must not be stale, to its last page."""
@@ -114,6 +113,12 @@ class Browser(httpx.AsyncClient):
         """Return the appointments on the timeline."""
         return [item["appointmentId"] for item in await self.items("/api/timeline")]
 
+    async def stream(self, last_event_id: str | None = None) -> Stream:
+        """Open the timeline's stream."""
+        headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+        request = self.build_request("GET", "/api/timeline/stream", headers=headers)
+        return Stream(await super().send(request, stream=True))
+
     async def services(self) -> dict[str, str]:
         """Return the services' ids by their English names."""
         return {item["nameEn"]: item["serviceId"] for item in await self.items("/api/catalogue/services")}
@@ -122,6 +127,41 @@ class Browser(httpx.AsyncClient):
         """Return a service's free slots from tomorrow on: none of them begins while a test runs."""
         wanted = {"serviceId": (await self.services())[service], "from": tomorrow(), **preferences}
         return await self.items("/api/slots", **wanted)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One event of a stream."""
+
+    event: str
+    id: str | None
+    data: Any
+
+
+class Stream:
+    """Server-sent events, as a browser reads them (WHATWG HTML, 9.2)."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._lines = response.aiter_lines()
+
+    async def next(self, within: float = DEADLINE) -> Sent | None:
+        """Return the next event, None when the stream has ended."""
+        async with asyncio.timeout(within):
+            fields: dict[str, str] = {}
+            async for line in self._lines:
+                if not line and "data" in fields:
+                    return Sent(fields.get("event", "message"), fields.get("id"), json.loads(fields["data"]))
+                if not line:
+                    fields = {}
+                name, _, value = line.partition(":")
+                if name:
+                    fields[name] = value.removeprefix(" ")
+        return None
+
+    async def close(self) -> None:
+        """Leave."""
+        await self.response.aclose()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import secrets
@@ -106,6 +107,37 @@ async def known_patient(portal: RunningPortal, patient: Patient) -> Patient:
     statement = "select 1 from patient_key where patient_id = $1::text::uuid"
     await eventually(lambda: portal.query("booking", statement, patient.patient_id), "booking has the key")
     return patient
+
+
+@pytest.fixture
+async def bystander(arrive: Arrive, session_cookies: dict[str, str], sign_up: SignUp) -> Browser:
+    """Sign in with one account for all who only look, or send what is refused: creating one costs more."""
+    if "bystander" not in session_cookies:
+        session_cookies["bystander"] = (await sign_up()).browser.cookies["portal"]
+    browser = arrive()
+    browser.cookies.set("portal", session_cookies["bystander"])
+    return browser
+
+
+@pytest.fixture
+async def full_patient(portal: RunningPortal, arrive: Arrive, session_cookies: dict[str, str]) -> Browser:
+    """Sign in with the demo's account of the full level, which has a history."""
+    browser = arrive()
+    if "full" in session_cookies:
+        browser.cookies.set("portal", session_cookies["full"])
+        return browser
+    demo = json.loads((portal.state / "demo.json").read_text())
+    account = next(p for p in demo["patients"] if p["email"].startswith("maria.kowalska@"))
+    assert account["level"] == "full"
+    assert (await browser.sign_in(account["email"], account["password"])).status_code == 201
+    session_cookies["full"] = browser.cookies["portal"]
+    return browser
+
+
+@pytest.fixture(scope="session")
+def session_cookies() -> dict[str, str]:
+    """Keep the cookies of sessions that several tests share."""
+    return {}
 
 
 def environment(name: str) -> str:

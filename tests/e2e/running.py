@@ -59,6 +59,11 @@ class RunningPortal:
         return self.state / "logs"
 
     @property
+    def mails(self) -> Path:
+        """What the local mailbox has received."""
+        return self.state / "mails"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What `./portal` is told, so that every subcommand means this portal."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DATABASE_URL", "KAFKA_"))}

@@ -26,10 +26,10 @@ HEADERS = {
     "ce_specversion": r"1\.0",
     "ce_id": UUID_TEXT,
     "ce_source": "/booking",
-    "ce_type": r"portal\.booking\.AppointmentBooked\.v1",
+    "ce_type": r"portal\.booking\.AppointmentBooked\.v2",
     "ce_time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
     "ce_subject": UUID_TEXT,
-    "ce_dataschema": r"/schemas/booking/AppointmentBooked\.v1\.json",
+    "ce_dataschema": r"/schemas/booking/AppointmentBooked\.v2\.json",
     "ce_sequence": r"[1-9]\d*",
     "ce_correlationid": UUID_TEXT,
     "ce_causationid": UUID_TEXT,
@@ -138,6 +138,8 @@ async def test_given_a_booking_when_its_event_is_read_from_kafka_then_it_is_whol
         "startsAt": slot["startsAt"],
         "minutes": slot["minutes"],
         "zone": "Europe/Warsaw",
+        "source": "portal",
+        "holdId": None,
     }
     assert sealed.startswith("sealed:v1:")
     assert reason not in record.value.decode()

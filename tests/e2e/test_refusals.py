@@ -97,16 +97,16 @@ async def test_given_no_such_slot_when_booked_then_slot_unknown(patient: Patient
     ],
 )
 async def test_given_a_malformed_body_when_booking_then_refused_as_malformed(
-    patient_for_bodies: Browser, body: bytes
+    bystander: Browser, body: bytes
 ) -> None:
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
-    answer = await patient_for_bodies.post("/api/appointments", content=body, headers=headers)
+    answer = await bystander.post("/api/appointments", content=body, headers=headers)
     assert refused(answer) in {(422, "invalid"), (400, "bad-request")}
 
 
-async def test_given_a_huge_body_when_booking_then_too_large(patient_for_bodies: Browser) -> None:
+async def test_given_a_huge_body_when_booking_then_too_large(bystander: Browser) -> None:
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
-    answer = await patient_for_bodies.post("/api/appointments", content=b" " * 70_000, headers=headers)
+    answer = await bystander.post("/api/appointments", content=b" " * 70_000, headers=headers)
     assert refused(answer) == (413, "body-too-large")
 
 
@@ -179,9 +179,9 @@ async def test_given_a_write_from_elsewhere_when_sent_then_refused(
         "http://127.0.0.1",
         f"http://127.0.0.1.evil.example:{portal.port}",
     ):
-        assert refused(await patient.browser.book(slot, Origin=origin)) == (403, "csrf")
+        assert refused(await patient.browser.book(slot, origin=origin)) == (403, "csrf")
     assert await portal.bookings(slot) == []
-    assert (await patient.browser.book(slot, Origin=portal.url)).status_code == 201
+    assert (await patient.browser.book(slot, origin=portal.url)).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ async def test_given_a_write_from_elsewhere_when_sent_then_refused(
     ],
 )
 async def test_given_a_search_that_makes_no_sense_when_sent_then_refused(
-    patient_for_bodies: Browser, query: str
+    bystander: Browser, query: str
 ) -> None:
-    assert refused(await patient_for_bodies.get(f"/api/slots?{query}")) == (422, "invalid")
+    assert refused(await bystander.get(f"/api/slots?{query}")) == (422, "invalid")
 
 
 async def test_given_preferences_when_searching_then_every_slot_fits_them_in_order(patient: Patient) -> None:
@@ -222,21 +222,6 @@ async def test_given_preferences_when_searching_then_every_slot_fits_them_in_ord
     paged = await browser.slots("Internist", city="Warszawa", limit=37)
     assert paged == slots
     assert await browser.slots("Internist", city="Atlantis") == []
-
-
-@pytest.fixture
-async def patient_for_bodies(arrive: Arrive, session_cookies: dict[str, str], sign_up: SignUp) -> Browser:
-    """One account for all malformed requests: creating one costs more than refusing them all."""
-    if "portal" not in session_cookies:
-        session_cookies["portal"] = (await sign_up()).browser.cookies["portal"]
-    browser = arrive()
-    browser.cookies.set("portal", session_cookies["portal"])
-    return browser
-
-
-@pytest.fixture(scope="module")
-def session_cookies() -> dict[str, str]:
-    return {}
 
 
 def ends_at(slot: dict[str, Any]) -> str:

@@ -58,12 +58,26 @@ def test_given_a_running_portal_when_the_tour_is_pasted_then_the_timeline_shows_
 
     assert done.returncode == 0, done.stdout + done.stderr
     answers = documents(done.stdout)
-    booked = next(a for a in answers if "appointmentId" in a)
-    timeline, appointments = [a["items"] for a in answers if "items" in a][-2:]
-    assert [item["appointmentId"] for item in timeline] == [booked["appointmentId"]]
-    assert [item["reason"] for item in appointments] == ["The upper left molar hurts when it is cold"]
     assert "\n204\n" in done.stdout
-    assert answers[-1]["type"] == "/problems/not-signed-in"
+    assert any(answer.get("type") == "/problems/not-signed-in" for answer in answers)
+    for explained in ("Zaloguj", "Sign in"):
+        assert explained in done.stdout
+    at = next(n for n, answer in enumerate(answers) if "appointmentId" in answer)
+    booked, timeline, appointments, moved, cancelled, emptied = answers[at : at + 6]
+    assert [item["appointmentId"] for item in timeline["items"]] == [booked["appointmentId"]]
+    assert [item["reason"] for item in appointments["items"]] == [
+        "The upper left molar hurts when it is cold"
+    ]
+    assert moved["slotId"] != booked["slotId"]
+    assert (moved["status"], cancelled["status"]) == ("booked", "cancelled")
+    assert cancelled["slotId"] == moved["slotId"]
+    assert emptied["items"] == []
+    watched = [answer for answer in answers[at + 6 :] if answer.get("appointmentId")]
+    assert [(item["startsAt"], item["state"]) for item in watched] == [
+        (booked["startsAt"], "planned"),
+        (moved["startsAt"], "planned"),
+        (moved["startsAt"], "cancelled"),
+    ]
     assert re.search(r"^booking-worker +\d+ +\d+ .*yes$", done.stdout, re.MULTILINE)
 
 

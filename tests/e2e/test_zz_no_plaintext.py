@@ -114,8 +114,14 @@ async def files_of(portal: RunningPortal) -> dict[str, list[Path]]:
         "Kafka": [Path(environment("PORTAL_TEST_KAFKA_DATA"))],
         "state and logs": [portal.state, portal.output.parent, servers_logs],
     }
+    # The local mailbox stands for people's own mail providers: what was sent lies there in the clear.
     return {
-        name: [path for folder in roots for path in folder.rglob("*") if written_since(path, portal.began)]
+        name: [
+            path
+            for folder in roots
+            for path in folder.rglob("*")
+            if portal.mails not in path.parents and written_since(path, portal.began)
+        ]
         for name, roots in folders.items()
     }
 
