@@ -111,7 +111,8 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
     """Prepare a launcher over stand-ins with a state of its own; nothing of it outlives the test."""
     notes, state = tmp_path / "notes", tmp_path / "state"
     notes.mkdir()
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_URL", "KAFKA"))}
+    given = ("DATABASE_URL", "KAFKA", "SMTP_URL")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(given)}
     environment = {**clean, "PORTAL_STATE": str(state), "PYTHONPATH": str(FAKES), "FAKE_NOTES": str(notes)}
     launcher = Launched(state, free_port(), environment, notes)
     yield launcher

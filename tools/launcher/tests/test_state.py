@@ -63,6 +63,7 @@ def test_given_the_services_when_wired_then_none_is_told_anothers_database_or_ke
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL_IDENTITY", "postgresql://identity")
+    monkeypatch.setenv("SMTP_URL", "smtp://user:secret@127.0.0.1:25")
     names = [service.name for service in SERVICES]
     wiring = Wiring(
         root=tmp_path,
@@ -72,6 +73,7 @@ def test_given_the_services_when_wired_then_none_is_told_anothers_database_or_ke
         database_urls={name: f"postgresql://{name}" for name in names},
         ports={name: 20_000 + number for number, name in enumerate(names)},
         public_url="http://127.0.0.1:8080",
+        smtp_url="smtp://user:secret@127.0.0.1:25",
     )
     by_name = {service.name: wiring.environment(service, service.name) for service in SERVICES}
     assert by_name["booking"]["DATABASE_URL"] == "postgresql://booking"
@@ -79,6 +81,9 @@ def test_given_the_services_when_wired_then_none_is_told_anothers_database_or_ke
     assert [name for name in names if "DATABASE_URL_IDENTITY" in by_name[name]] == []
     assert [name for name in names if "UNIQUENESS_KEY_FILE" in by_name[name]] == ["identity"]
     assert [name for name in names if "GATEWAY_SIGNING_KEY_FILE" in by_name[name]] == ["gateway"]
+    assert [name for name in names if "SMTP_URL" in by_name[name]] == ["identity"]
+    assert by_name["identity"]["MAIL_FROM"] == "Zdrovia <no-reply@zdrovia.example>"
+    assert by_name["identity"]["PUBLIC_URL"] == "http://127.0.0.1:8080"
     assert by_name["booking"]["REQUEST_KEY_FILE"] != by_name["identity"]["REQUEST_KEY_FILE"]
     assert by_name["gateway"]["IDENTITY_URL"] == "http://127.0.0.1:20000"
     assert by_name["gateway"]["PATH"] == os.environ["PATH"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -70,7 +74,7 @@ def test_given_servers_in_the_environment_when_up_then_they_are_used_and_none_is
     beside_servers: Launched, kafka: str, database_url: str
 ) -> None:
     run = beside_servers.start().ready().run()
-    assert {record.name for record in run.processes} == {"back", "front"}
+    assert {record.name for record in run.processes} == {"mailbox", "back", "front"}
     front = told(beside_servers, "front-all")
     assert front["KAFKA_BOOTSTRAP_SERVERS"] == kafka
     assert front["DATABASE_URL"] == database_url
@@ -85,9 +89,43 @@ def test_given_split_when_up_then_each_service_has_two_processes(beside_servers:
     beside_servers.arguments.append("--split")
     run = beside_servers.start().ready().run()
     names = {record.name for record in run.processes}
-    assert names == {"back", "back-worker", "front", "front-worker"}
+    assert names == {"mailbox", "back", "back-worker", "front", "front-worker"}
     assert told(beside_servers, "front-app")["HTTP_PORT"] == str(beside_servers.port)
     assert told(beside_servers, "front-worker")["HTTP_PORT"] == str(run.ports["front-worker"])
+
+
+@pytest.mark.connected
+def test_given_no_mail_server_when_up_then_mails_end_in_a_mailbox_whose_address_is_told(
+    beside_servers: Launched,
+) -> None:
+    launcher = beside_servers.start().ready()
+    run = launcher.run()
+    assert run.mailbox == f"http://127.0.0.1:{run.ports['mailbox']}"
+    assert f"Its mails:  {run.mailbox}" in launcher.said()
+    sender = urlsplit(told(launcher, "back-all")["SMTP_URL"])
+    assert told(launcher, "back-all")["MAIL_FROM"] == "Zdrovia <no-reply@zdrovia.example>"
+    assert told(launcher, "back-all")["PUBLIC_URL"] == run.url
+    assert told(launcher, "front-all")["SMTP_URL"] == ""
+    with smtplib.SMTP(str(sender.hostname), sender.port or 0, timeout=10) as client:
+        client.sendmail("from@example.com", ["anna@example.com"], "Subject: it works\r\n\r\nsaid the mailbox")
+    page = http.client.HTTPConnection("127.0.0.1", run.ports["mailbox"], timeout=10)
+    page.request("GET", "/mails?to=anna@example.com")
+    [item] = json.load(page.getresponse())["items"]
+    page.close()
+    assert item["subject"] == "it works"
+    assert "mailbox " in portal(launcher, "status").stdout
+    assert portal(launcher, "logs", "mailbox").returncode == 0
+
+
+@pytest.mark.connected
+def test_given_a_mail_server_in_the_environment_when_up_then_it_is_used_and_no_mailbox_started(
+    beside_servers: Launched,
+) -> None:
+    launcher = beside_servers.start(SMTP_URL="smtp://user:secret@127.0.0.1:9").ready()
+    assert {record.name for record in launcher.run().processes} == {"back", "front"}
+    assert told(launcher, "back-all")["SMTP_URL"] == "smtp://user:secret@127.0.0.1:9"
+    assert told(launcher, "front-all")["SMTP_URL"] == ""
+    assert "mails" not in launcher.said()
 
 
 @pytest.mark.connected
@@ -154,7 +192,7 @@ def test_given_a_launcher_killed_when_its_children_heed_signals_then_they_end_wi
 def test_given_leftovers_of_a_killed_launcher_when_up_then_they_are_stopped_first(
     beside_servers: Launched,
 ) -> None:
-    launcher = beside_servers.start(FAKE_STUBBORN="1").ready()
+    launcher = beside_servers.start(FAKE_STUBBORN="1", SMTP_URL="smtp://127.0.0.1:9").ready()
     left = launcher.run().processes
     launcher.signal(signal.SIGKILL)
     launcher.end()

@@ -15,7 +15,7 @@ from portal_launcher.gates import Selection, test
 from portal_launcher.layout import layout_from_environment
 from portal_launcher.logs import logs
 from portal_launcher.progress import complain
-from portal_launcher.seed import seed
+from portal_launcher.seed import SCALES, seed
 from portal_launcher.status import status
 from portal_launcher.up import Options, up
 
@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         "--split", action="store_true", help="HTTP and background work in processes of their own"
     )
     command.add_argument("--no-seed", action="store_true", help="leave an empty portal empty")
+    command.add_argument("--scale", choices=SCALES, help="how much demo data an empty portal gets (small)")
 
     command = commands.add_parser("down", help="stop what runs")
     command.add_argument("--purge", action="store_true", help="remove all of its data as well")
@@ -45,7 +46,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("service", help="identity, booking, gateway, kafka, postgres, ...")
     command.add_argument("-f", "--follow", action="store_true", help="go on printing")
 
-    commands.add_parser("seed", help="write the demo data into a running, empty portal")
+    command = commands.add_parser("seed", help="write the demo data into a running, empty portal")
+    command.add_argument("--scale", choices=SCALES, help="how much of them (small)")
 
     command = commands.add_parser("doctor", help="what this machine lacks")
     command.add_argument("--port", type=int, default=8080, help="the public port to look at (8080)")
@@ -89,12 +91,19 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     layout = layout_from_environment()
     asked: dict[str, Callable[[], int]] = {
         "up": lambda: up(
-            Options(options.port, options.public_url, split=options.split, seed=not options.no_seed), layout
+            Options(
+                options.port,
+                options.public_url,
+                split=options.split,
+                seed=not options.no_seed,
+                scale=options.scale,
+            ),
+            layout,
         ),
         "down": lambda: down(layout, purge=options.purge),
         "status": lambda: status(layout),
         "logs": lambda: logs(layout, options.service, follow=options.follow),
-        "seed": lambda: seed(layout),
+        "seed": lambda: seed(layout, options.scale),
         "doctor": lambda: doctor(layout, options.port),
         "test": lambda: test(options.part or Selection.ALL, rest),
         "bench": lambda: bench(options.name, rest),

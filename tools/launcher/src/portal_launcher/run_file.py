@@ -48,6 +48,7 @@ class Run:
     postgres_data: str = ""
     kafka_data: str = ""
     secrets: str = ""
+    mailbox: str = ""
     ready: bool = False
     processes: list[ProcessRecord] = field(default_factory=list)
 

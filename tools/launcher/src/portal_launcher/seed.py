@@ -19,8 +19,11 @@ from portal_launcher.run_file import Run, read_run
 from portal_launcher.secret_files import write_private
 from portal_launcher.supervise import Program, Supervisor
 
+SCALES = ("small", "large")
+"""How much `portal_demo` can write; the first is the usual."""
 
-def seed(layout: Layout) -> int:
+
+def seed(layout: Layout, scale: str | None) -> int:
     """Seed the running portal, if it is empty."""
     run = read_run(layout.run_file)
     if run is None or not run.is_running:
@@ -28,14 +31,23 @@ def seed(layout: Layout) -> int:
             NOT_RUNNING, "The portal does not run; start it with ./portal up, which seeds an empty one."
         )
     progress = Progress()
-    asyncio.run(seed_in_child(Supervisor(progress.say, lambda: None), run, layout, progress.say))
-    announce(run.url, layout.demo)
+    asyncio.run(seed_in_child(Supervisor(progress.say, lambda: None), run, layout, progress.say, scale))
+    announce(run, layout.demo)
     return 0
 
 
-async def seed_in_child(supervisor: Supervisor, run: Run, layout: Layout, say: Callable[[str], None]) -> None:
-    """Write the demo data when the store is empty; `demo.json` is written by the child."""
-    if run.postgres_data and (layout.state / "seeded").exists() and layout.demo.exists():
+async def seed_in_child(
+    supervisor: Supervisor, run: Run, layout: Layout, say: Callable[[str], None], scale: str | None
+) -> None:
+    """Write the demo data when the store is empty; `demo.json` is written by the child.
+
+    `scale` is what was asked for, None for the usual: data that are there stay as they are.
+    """
+    seeded = layout.state / "seeded"
+    if run.postgres_data and seeded.exists() and layout.demo.exists():
+        there = seeded.read_text() or SCALES[0]
+        if scale not in (None, there):
+            say(f"the demo data are there, in scale {there}; for others: ./portal down --purge, then up")
         return
     say("looking whether the demo data are there")
     await supervisor.run(
@@ -47,19 +59,23 @@ async def seed_in_child(supervisor: Supervisor, run: Run, layout: Layout, say: C
                 "portal_launcher.seed_child",
                 str(layout.run_file),
                 str(layout.demo),
+                scale or SCALES[0],
             ],
             environment=dict(os.environ),
             log=layout.logs / "seed.log",
             directory=layout.root,
         )
     )
-    (layout.state / "seeded").touch()
+    seeded.write_text(scale or SCALES[0])
 
 
-def announce(url: str, demo: Path) -> None:
-    """Print the address, who can sign in, and what to try."""
+def announce(run: Run, demo: Path) -> None:
+    """Print the addresses, who can sign in, and what to try."""
+    url = run.url
     show()
     show(f"  The portal: {url}")
+    if run.mailbox:
+        show(f"  Its mails:  {run.mailbox}")
     if not demo.exists():
         show()
         return

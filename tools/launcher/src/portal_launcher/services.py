@@ -11,15 +11,20 @@ from pathlib import Path
 from portal_launcher.secret_files import PUBLIC_KEY, SIGNING_KEY
 from portal_launcher.supervise import Program
 
+MAIL_FROM = "Zdrovia <no-reply@zdrovia.example>"
+OF_ONE_SERVICE = ("DATABASE_URL", "SMTP_URL")
+"""Beginnings of variables whose values, passwords included, are not for every service."""
+
 
 @dataclass(frozen=True)
 class Service:
-    """One service: the secrets it gets, the services it calls, and whether people reach it."""
+    """One service: the secrets it gets, the services it calls, whether people reach it, whether it mails."""
 
     name: str
     secrets: Mapping[str, str] = field(default_factory=dict)
     calls: tuple[str, ...] = ()
     public: bool = False
+    mails: bool = False
 
 
 SERVICES: tuple[Service, ...] = (
@@ -31,6 +36,7 @@ SERVICES: tuple[Service, ...] = (
             "UNIQUENESS_KEY_FILE": "uniqueness-key",
             "GATEWAY_PUBLIC_KEY_FILE": PUBLIC_KEY,
         },
+        mails=True,
     ),
     Service(
         "booking",
@@ -60,6 +66,7 @@ class Wiring:
     database_urls: Mapping[str, str]
     ports: Mapping[str, int]
     public_url: str
+    smtp_url: str
 
     def program(self, service: Service, role: str, *, name: str) -> Program:
         """Describe one process of a service."""
@@ -75,7 +82,7 @@ class Wiring:
 
     def environment(self, service: Service, name: str) -> dict[str, str]:
         """Tell a process what it needs and nothing of the others' databases."""
-        told = {key: value for key, value in os.environ.items() if not key.startswith("DATABASE_URL")}
+        told = {key: value for key, value in os.environ.items() if not key.startswith(OF_ONE_SERVICE)}
         told |= {
             "DATABASE_URL": self.database_urls[service.name],
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
@@ -87,8 +94,10 @@ class Wiring:
         told |= {
             f"{called.upper()}_URL": f"http://127.0.0.1:{self.ports[called]}" for called in service.calls
         }
-        if service.public:
+        if service.public or service.mails:
             told["PUBLIC_URL"] = self.public_url
+        if service.mails:
+            told |= {"SMTP_URL": self.smtp_url, "MAIL_FROM": os.environ.get("MAIL_FROM", MAIL_FROM)}
         return told
 
 

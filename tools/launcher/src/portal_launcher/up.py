@@ -15,6 +15,7 @@ from pathlib import Path
 from portal_launcher import migrations, ports
 from portal_launcher.faults import NO_SPACE, Fault
 from portal_launcher.layout import Layout
+from portal_launcher.mailbox import MAILBOX, mailbox_program, ports_needed, smtp_url
 from portal_launcher.processes import identify, stop_leftovers
 from portal_launcher.progress import Progress, show
 from portal_launcher.readiness import ask
@@ -37,6 +38,7 @@ class Options:
     public_url: str | None = None
     split: bool = False
     seed: bool = True
+    scale: str | None = None
 
     @property
     def url(self) -> str:
@@ -123,20 +125,21 @@ class Portal:
         layout, progress = self._layout, self._progress
         make_secrets(layout.secrets)
         internal = [name for name in self._processes if name != self._public]
-        chosen = ports.internal_ports(layout.state, ["postgres", "kafka", "kafka-controller", *internal])
+        internal += ["postgres", "kafka", "kafka-controller", *ports_needed()]
+        chosen = ports.internal_ports(layout.state, internal)
         self._run.ports = {**chosen, self._public: self._options.port}
         self._record()
-        await all_of(self._databases(), self._kafka())
+        await all_of(self._databases(), self._kafka(), self._mailbox())
         wiring = self._wiring()
         waiting = []
         for name, (service, role) in self._processes.items():
             waiting.append(self._start_service(wiring.program(service, role, name=name)))
         await all_of(*waiting)
         if self._options.seed:
-            await seed_in_child(self._supervisor, self._run, layout, progress.say)
+            await seed_in_child(self._supervisor, self._run, layout, progress.say, self._options.scale)
         self._run.ready = True
         self._record()
-        announce(self._options.url, layout.demo)
+        announce(self._run, layout.demo)
         show(f"ready in {progress.elapsed:.1f} s")
 
     async def _databases(self) -> None:
@@ -184,6 +187,13 @@ class Portal:
             self._run.kafka_data = str(kafka.data)
         await create_topics(self._run.bootstrap_servers)
 
+    async def _mailbox(self) -> None:
+        if MAILBOX not in self._run.ports:
+            self._progress.say("using the mail server given in the environment")
+            return
+        await self._start_service(mailbox_program(self._layout, self._run.ports))
+        self._run.mailbox = f"http://127.0.0.1:{self._run.ports[MAILBOX]}"
+
     def _wiring(self) -> Wiring:
         return Wiring(
             root=self._layout.root,
@@ -193,6 +203,7 @@ class Portal:
             database_urls=self._run.database_urls,
             ports=self._run.ports,
             public_url=self._options.url,
+            smtp_url=smtp_url(self._run.ports),
         )
 
     async def _start_service(self, program: Program) -> None:
@@ -214,7 +225,7 @@ class Portal:
             await start
         public = [name for name, (service, _) in self._processes.items() if service.public]
         others = [name for name in self._processes if name not in public]
-        await self._supervisor.stop([public, others, *STOP_LAST])
+        await self._supervisor.stop([public, others, [MAILBOX], *STOP_LAST])
         self._layout.run_file.unlink(missing_ok=True)
         self._progress.say("stopped")
 

@@ -25,7 +25,15 @@ class Answer(http.server.BaseHTTPRequestHandler):
 def main(role: str) -> None:
     """Leave a note of what this process was told, then serve unless asked to migrate."""
     notes = Path(os.environ["FAKE_NOTES"])
-    told = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "HTTP_PORT", "PUBLIC_URL", "BACK_URL")
+    told = (
+        "DATABASE_URL",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "HTTP_PORT",
+        "PUBLIC_URL",
+        "BACK_URL",
+        "SMTP_URL",
+        "MAIL_FROM",
+    )
     text = "".join(f"{key}={os.environ.get(key, '')}\n" for key in told)
     (notes / f"{Path(sys.argv[0]).stem}-{role}").write_text(text)
     if role == "migrate":

@@ -9,7 +9,7 @@ from portal_launcher.progress import complain
 from portal_launcher.services import Service
 from portal_launcher.up import Options, up
 
-SERVICES = (Service("back"), Service("front", calls=("back",), public=True))
+SERVICES = (Service("back", mails=True), Service("front", calls=("back",), public=True))
 
 if __name__ == "__main__":
     processes.PATIENCE = 1.0
