@@ -74,6 +74,21 @@ def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"{service.name}: {error}")
 
 
+def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """Say how every process answers HTTP."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+
+
 class _StartError(Exception):
     """The app did not start."""
 
@@ -89,18 +104,7 @@ class _Server(uvicorn.Server):
 
 async def _run(service: Service[S], role: str, settings: S) -> None:
     app = service.app(settings) if role in ("app", "all") else create_app(service.name)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            host=settings.http_host,
-            port=settings.http_port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
-    )
+    server = _Server(server_config(app, settings.http_host, settings.http_port))
     stopping: asyncio.Event = app.state.stopping
 
     def stop() -> None:

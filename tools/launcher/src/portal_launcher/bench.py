@@ -1,4 +1,4 @@
-"""How does a benchmark get a PostgreSQL of its own?"""
+"""How does a benchmark get servers of its own?"""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ ROOMY = {
 }
 
 
+OF_THE_STORE = ("append", "command", "hot")
+"""What measures PostgreSQL alone; everything else measures a whole portal, which needs Kafka."""
+
+
 def bench(name: str, arguments: list[str]) -> int:
-    """Run one benchmark against a durable server that nothing else uses."""
+    """Run one benchmark against durable servers that nothing else uses."""
     return asyncio.run(measure(name, arguments))
 
 
 async def measure(name: str, arguments: list[str]) -> int:
-    """Start the server, hand over, stop it."""
-    async with throwaway_servers("bench", Progress(), ROOMY, kafka=False) as servers:
+    """Start the servers, hand over, stop them."""
+    kafka = name not in OF_THE_STORE
+    async with throwaway_servers("bench", Progress(), ROOMY, kafka=kafka) as servers:
         if servers.postgres is None:
             raise AssertionError
         environment = {"DATABASE_URL": servers.postgres.url("postgres", "postgres")}
+        if servers.kafka is not None:
+            environment["KAFKA_BOOTSTRAP_SERVERS"] = servers.kafka.bootstrap_servers
+            environment["PORTAL_STATE"] = str(servers.state / "portal")
         return await call([sys.executable, "-m", "portal_bench", name, *arguments], environment)
