@@ -9,7 +9,6 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -20,35 +19,19 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from gateway.__main__ import SERVICE
 from gateway.database import connected
 from gateway.directory.project import DIRECTORY
-from gateway.timeline.project import TIMELINE
+from gateway.timeline.project import TIMELINE, TOLD_LEVELS
 from portal_chassis.migrate import migrate
 from portal_chassis.positions import encode
-from portal_events.base import Event
-from portal_events.booking import AppointmentBooked, Mode, ServiceAdded
 from portal_events.cloudevents import to_record
-from portal_events.stored import Metadata, StoredEvent
+from portal_events.stored import StoredEvent
 from portal_events.topics import PARTITIONS, partition_for
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.project import Projector, reached
 from portal_eventstore.testing.kafka_log import topics
 
+from .visits import IDENTITY, TOPIC, VIEWS, booked, confirmed, service, stored
+
 pytestmark = pytest.mark.connected
-
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-def stored(event: Event, position: int) -> StoredEvent:
-    return StoredEvent(
-        owner="booking",
-        position=position,
-        id=uuid.uuid4(),
-        type=type(event).__name__,
-        version=1,
-        tags=tuple(sorted(event.tags())),
-        data=event.model_dump_json(by_alias=True),
-        time=NOON,
-        metadata=Metadata(event.subject, "system:test", uuid.uuid4(), uuid.uuid4(), 1),
-    )
 
 
 async def publish(servers: str, topic: str, events: list[StoredEvent]) -> dict[tuple[str, int], int]:
@@ -72,33 +55,30 @@ async def test_given_a_booking_on_kafka_when_waited_for_then_on_the_timeline(
     portal: Any, database_url: str, kafka: str
 ) -> None:
     topic = f"booking.{uuid.uuid4().hex}"
-    patient_id, service_id = uuid.uuid4(), uuid.uuid4()
-    service = ServiceAdded(service_id=service_id, name="Stomatolog", name_en="Dentist", price=1)
-    visit = AppointmentBooked(
-        appointment_id=uuid.uuid4(),
-        slot_id=uuid.uuid4(),
-        patient_id=patient_id,
-        doctor_id=uuid.uuid4(),
-        service_id=service_id,
-        facility_id=uuid.uuid4(),
-        mode=Mode.IN_PERSON,
-        starts_at=NOON,
-        minutes=20,
-        zone="Europe/Warsaw",
-    )
+    patient_id = uuid.uuid4()
+    visit = booked(patient_id)
     await migrate(database_url, *SERVICE.migrations)
-    async with topics(kafka, {topic: PARTITIONS}), connected(database_url, "test") as pool:
+    identity = f"identity.{uuid.uuid4().hex}"
+    async with (
+        topics(kafka, {topic: PARTITIONS, identity: PARTITIONS}),
+        connected(database_url, "test") as pool,
+    ):
         projector = Projector(
             service=f"gateway-{uuid.uuid4().hex}",
             pool=pool,
             bootstrap_servers=kafka,
-            projections=[replace(p, topics=(topic,)) for p in (DIRECTORY, TIMELINE)],
+            projections=[
+                replace(DIRECTORY, topics=(topic,)),
+                replace(TIMELINE, topics=(topic,)),
+                replace(TOLD_LEVELS, topics=(identity,)),
+            ],
         )
         await projector.start()
         try:
-            wanted = await publish(kafka, topic, [stored(service, 1), stored(visit, 2)])
-            for view in (DIRECTORY.view, TIMELINE.view):
-                assert await reached(pool, view, wanted, 20)
+            wanted = await publish(kafka, topic, [stored(service()), stored(visit)])
+            risen = await publish(kafka, identity, [stored(confirmed(patient_id))])
+            for view in VIEWS:
+                assert await reached(pool, view.view, {**wanted, **risen}, 20)
             portal.app.state.pool = pool
             await portal.sign_in(patient_id)
             response = await portal.browser.get(
@@ -106,16 +86,17 @@ async def test_given_a_booking_on_kafka_when_waited_for_then_on_the_timeline(
             )
         finally:
             await projector.stop()
+    assert response.json()["locked"] is None
     [item] = response.json()["items"]
     assert (item["title"], item["appointmentId"]) == ("Stomatolog", str(visit.appointment_id))
 
 
-async def create_the_topic(servers: str) -> None:
-    """Create booking's own topic, as the launcher does; that it is there already is fine."""
+async def create_the_topics(servers: str) -> None:
+    """Create the owners' topics, as the launcher does; that they are there already is fine."""
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic("booking.events", PARTITIONS, 1)])
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in (TOPIC, IDENTITY)])
     finally:
         await admin.close()
 
@@ -166,7 +147,7 @@ async def test_given_services_up_when_started_then_ready_and_sigterm_ends_it_wit
     portal: Any, database_url: str, kafka: str
 ) -> None:
     await migrate(database_url, *SERVICE.migrations)
-    await create_the_topic(kafka)
+    await create_the_topics(kafka)
     urls = {"BOOKING_URL": portal.booking.url, "IDENTITY_URL": portal.identity.url}
     async with process(database_url, kafka, portal.settings, **urls) as (url, started):
         found = await until_ready(url, set())

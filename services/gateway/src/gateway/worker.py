@@ -1,13 +1,17 @@
-"""What does the gateway do in the background? It keeps its views current."""
+"""What does the gateway do in the background? It keeps its views current, and ends sessions that are over."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from gateway.database import connected
 from gateway.directory.project import DIRECTORY
+from gateway.end_sessions_when_password_changed.react import END_SESSIONS
 from gateway.settings import GatewaySettings
-from gateway.timeline.project import TIMELINE
+from gateway.timeline.project import TIMELINE, TOLD_LEVELS
 from portal_eventstore.project import Projector
+
+PROJECTIONS: Final = (DIRECTORY, TOLD_LEVELS, TIMELINE, END_SESSIONS)
 
 
 class GatewayWorker:
@@ -30,7 +34,7 @@ async def work(settings: GatewaySettings) -> AsyncIterator[GatewayWorker]:
             service="gateway",
             pool=pool,
             bootstrap_servers=settings.kafka_bootstrap_servers,
-            projections=[DIRECTORY, TIMELINE],
+            projections=PROJECTIONS,
         )
         await projector.start()
         try:

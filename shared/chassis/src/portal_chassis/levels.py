@@ -14,27 +14,30 @@ from portal_eventstore.project import Projection, Received
 _TABLE: Final = """
 create table if not exists levels (
     patient_id uuid primary key,
-    level text not null
+    level text not null,
+    -- The place in identity's log of the event that last changed it: where a reader of changes goes on.
+    position bigint not null
 ) with (fillfactor = 80)
 """
 
 _SET: Final = """
-insert into levels (patient_id, level) select * from unnest($1::uuid[], $2::text[])
-on conflict (patient_id) do update set level = excluded.level
+insert into levels (patient_id, level, position) select * from unnest($1::uuid[], $2::text[], $3::bigint[])
+on conflict (patient_id) do update set (level, position) = (excluded.level, excluded.position)
 """
 
 
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
     """Write the level that each patient of the batch has in the end, in one statement."""
-    levels: dict[UUID, Level] = {}
+    levels: dict[UUID, tuple[Level, int]] = {}
     for received in batch:
         match received.event:
             case AccountCreated(patient_id=patient_id):
-                levels[patient_id] = Level.BASIC
+                levels[patient_id] = (Level.BASIC, received.stored.position)
             case IdentityConfirmed(patient_id=patient_id):
-                levels[patient_id] = Level.FULL
+                levels[patient_id] = (Level.FULL, received.stored.position)
     if levels:
-        await connection.execute(_SET, list(levels), [level.value for level in levels.values()])
+        found, positions = zip(*levels.values(), strict=True)
+        await connection.execute(_SET, list(levels), [level.value for level in found], list(positions))
 
 
 LEVELS: Final = Projection(

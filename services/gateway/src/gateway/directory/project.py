@@ -6,38 +6,39 @@ Every row is one entity's, whose events come in order from one partition.
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
 
+from portal_events.base import Event
 from portal_events.booking import DoctorAdded, FacilityAdded, ServiceAdded
 from portal_events.topics import events_topic
 from portal_eventstore.project import Projection, Received
 
 _UPSERT: Final = """
-insert into directory (id, name, street, city)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
-on conflict (id) do update set name = excluded.name, street = excluded.street, city = excluded.city
+insert into directory (id, name, name_en, street, postal_code, city, phone)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+on conflict (id) do update set (name, name_en, street, postal_code, city, phone) =
+    (excluded.name, excluded.name_en, excluded.street, excluded.postal_code, excluded.city, excluded.phone)
 """
 
 
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
     """Write the entities of a batch, in one statement."""
     # Of an entity that is named twice in a batch the last counts: one statement may write a row only once.
-    rows: dict[UUID, tuple[object, ...]] = {}
-    for received in batch:
-        match received.event:
-            case ServiceAdded() as service:
-                rows[service.service_id] = (service.service_id, service.name, None, None)
-            case FacilityAdded() as facility:
-                rows[facility.facility_id] = (
-                    facility.facility_id,
-                    facility.name,
-                    facility.street,
-                    facility.city,
-                )
-            case DoctorAdded() as doctor:
-                rows[doctor.doctor_id] = (doctor.doctor_id, doctor.name, None, None)
+    rows = {received.event.subject: _row(received.event) for received in batch}
     if rows:
         await connection.execute(_UPSERT, *map(list, zip(*rows.values(), strict=True)))
+
+
+def _row(event: Event) -> tuple[object, ...]:
+    match event:
+        case ServiceAdded():
+            return (event.service_id, event.name, event.name_en, None, None, None, None)
+        case FacilityAdded():
+            place = (event.street, event.postal_code, event.city, event.phone)
+            return (event.facility_id, event.name, None, *place)
+        case DoctorAdded():
+            return (event.doctor_id, event.name, None, None, None, None, None)
+        case _:
+            raise TypeError(type(event).__name__)
 
 
 DIRECTORY: Final = Projection(

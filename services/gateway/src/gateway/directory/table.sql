@@ -2,7 +2,11 @@
 create table if not exists directory (
     id uuid primary key,
     name text not null,
-    -- A facility's address; null for the others.
+    -- A service's name in English; null for the others.
+    name_en text,
+    -- A facility's address and its desk's number; null for the others.
     street text,
-    city text
+    postal_code text,
+    city text,
+    phone text
 );

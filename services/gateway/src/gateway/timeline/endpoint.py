@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gateway.database import answering
 from gateway.edge.signed_in import CurrentSession
 from gateway.timeline.filters import From, Kinds, Limit, OneState, To, read_cursor
+from gateway.timeline.item import FORMAT
 from gateway.timeline.page import Wanted, read_page
 from gateway.timeline.project import TIMELINE
 from gateway.unavailable import ServiceUnavailable
@@ -21,7 +22,6 @@ from portal_eventstore.project import reached
 router = APIRouter()
 
 _WAIT_SECONDS: Final = 2.0
-_FORMAT: Final = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
 @router.get("/api/timeline", responses=problems(NotSignedIn, PatientOnly, Invalid, ServiceUnavailable))
@@ -55,4 +55,4 @@ async def timeline(  # noqa: PLR0913, PLR0917 - FastAPI calls it, by name
         fresh = not seen or await reached(pool, TIMELINE.view, seen, _WAIT_SECONDS)
     page = await read_page(pool, wanted)
     headers = None if fresh else {"Portal-Stale": "true"}
-    return Response(orjson.dumps(page, option=_FORMAT), headers=headers, media_type="application/json")
+    return Response(orjson.dumps(page, option=FORMAT), headers=headers, media_type="application/json")

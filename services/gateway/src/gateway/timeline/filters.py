@@ -27,10 +27,11 @@ _INSTANT: Final = TypeAdapter(datetime)
 
 
 class State(StrEnum):
-    """Whether an item is over, by the clock."""
+    """What has become of an item; whether it is over the clock says."""
 
     PLANNED = "planned"
     COMPLETED = "completed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +84,7 @@ To = Annotated[
     Query(alias="to", description="Instant: items that start before; date: that day included"),
 ]
 Kinds = Annotated[list[Kind] | None, Query(alias="kind", description="May be repeated")]
-OneState = Annotated[State | None, Query(alias="state")]
+OneState = Annotated[
+    State | None, Query(alias="state", description="Without it: what is planned and what is completed")
+]
 Limit = Annotated[int, Query(ge=1, le=100)]

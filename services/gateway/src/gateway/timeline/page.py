@@ -1,20 +1,22 @@
 """Which items does one page of a patient's timeline show?"""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from gateway.database import connection
 from gateway.timeline.filters import Cursor, State
+from gateway.timeline.item import COLUMNS, NAMES, item_of
 from gateway.timeline.kind import Kind
+from portal_chassis.capabilities import capabilities_of, unlock_ways_of
+from portal_events.identity import Level
 
-# The owner comes first, and only the session names it. Ids come as text, ready to be written as JSON.
-_PAGE: Final = """
-select t.starts_at, t.id::text as id, t.kind, t.minutes, t.zone, t.appointment_id::text as appointment_id,
-    service.name as service, doctor.name as doctor,
-    facility.name as facility, facility.street, facility.city
-from (
+# The owner comes first, and only the session names it. The outer row says the level even of an empty page.
+_PAGE: Final = f"""
+select who.level, {COLUMNS}
+from (select coalesce((select level from levels where patient_id = $1), 'basic') as level) who
+left join lateral (
     select * from timeline
     where patient_id = $1
         and (starts_at, id) < (coalesce($2, 'infinity'::timestamptz),
@@ -22,15 +24,15 @@ from (
         and starts_at >= coalesce($4, '-infinity'::timestamptz)
         and starts_at < coalesce($5, 'infinity'::timestamptz)
         and ($6::text[] is null or kind = any ($6))
-        and ($7::boolean is null or (starts_at + make_interval(mins => minutes) <= $8) = $7)
+        and cancelled = $7
+        and ($8::boolean is null or (starts_at + make_interval(mins => minutes) <= $9) = $8)
+        and (who.level = 'full' or cancelled or starts_at + make_interval(mins => minutes) > $9)
     order by starts_at desc, id desc
-    limit $9
-) t
-left join directory service on service.id = t.service_id
-left join directory doctor on doctor.id = t.doctor_id
-left join directory facility on facility.id = t.facility_id
+    limit $10
+) t on true
+{NAMES}
 order by t.starts_at desc, t.id desc
-"""
+"""  # noqa: S608 - our own columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,9 @@ class Wanted:
 
 
 async def read_page(pool: Any, wanted: Wanted) -> dict[str, Any]:
-    """Return the page as the answer's JSON: items, newest first, and the cursor of the next page."""
+    """Return the page as the answer's JSON: items, newest first, the next page's cursor, what is locked."""
     after = wanted.after
+    over = {State.PLANNED: False, State.COMPLETED: True}
     async with connection(pool) as held:
         rows = await held.fetch(
             _PAGE,
@@ -59,31 +62,25 @@ async def read_page(pool: Any, wanted: Wanted) -> dict[str, Any]:
             wanted.start,
             wanted.end,
             list(wanted.kinds) or None,
-            None if wanted.state is None else wanted.state is State.COMPLETED,
+            wanted.state is State.CANCELLED,
+            None if wanted.state is None else over.get(wanted.state),
             wanted.now,
             wanted.limit + 1,
         )
+    level = Level(rows[0]["level"])
+    if rows[0]["id"] is None:
+        rows = []
     shown = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     return {
-        "items": [_item(row, wanted.now) for row in shown],
+        "items": [item_of(row, wanted.now) for row in shown],
         "next": Cursor(shown[-1]["starts_at"], UUID(shown[-1]["id"])).token() if more else None,
+        "locked": locked(level),
     }
 
 
-def _item(row: Any, now: datetime) -> dict[str, Any]:
-    over = row["starts_at"] + timedelta(minutes=row["minutes"]) <= now
-    facility = row["facility"]
-    return {
-        "id": row["id"],
-        "kind": row["kind"],
-        "state": State.COMPLETED if over else State.PLANNED,
-        "startsAt": row["starts_at"],
-        "zone": row["zone"],
-        "minutes": row["minutes"],
-        # Null until the directory has caught up with what the network added.
-        "title": row["service"],
-        "doctor": row["doctor"],
-        "facility": facility and {"name": facility, "street": row["street"], "city": row["city"]},
-        "appointmentId": row["appointment_id"],
-    }
+def locked(level: Level) -> dict[str, Any] | None:
+    """Say what of the timeline this level does not show, and how to unlock it."""
+    if capabilities_of(level)["treatment-history"]:
+        return None
+    return {"states": [State.COMPLETED], "unlockWays": unlock_ways_of(level)}

@@ -2,6 +2,7 @@
 create table if not exists timeline (
     patient_id uuid not null,
     starts_at timestamptz not null,
+    -- The id of the event that made the item.
     id uuid not null,
     kind text not null,
     minutes integer not null,
@@ -11,6 +12,11 @@ create table if not exists timeline (
     doctor_id uuid not null,
     facility_id uuid not null,
     appointment_id uuid not null,
+    -- Who made the appointment: `portal` or `desk`.
+    source text not null,
+    cancelled boolean not null,
+    -- The place in booking's log of the event that last changed the row: where a stream goes on.
+    position bigint not null,
     -- The order of the pages; a patient's rows lie side by side.
     primary key (patient_id, starts_at, id)
 ) with (fillfactor = 80);
