@@ -76,24 +76,8 @@ CONTEXT = Context(time=NOW, actor="system:test", correlation_id=UUID(int=99))
 
 async def open_network(decider: Decider) -> None:
     """Let Nowak offer 18:00 to 20:00 at two addresses, and Lis 18:00 to 19:00 in two ways in Kraków."""
-    for service, name, english in (
-        (DENTIST, "Stomatolog", "Dentist"),
-        (INTERNIST, "Internista", "Internist"),
-    ):
-        command = AddService(
-            service_id=service,
-            name=name,
-            name_en=english,
-            kind=ServiceKind.DENTISTRY if service == DENTIST else ServiceKind.CONSULTATION,
-            modes=(Mode.IN_PERSON, Mode.VIDEO),
-            levels=tuple(Level),
-            referral_required=False,
-            price=20000,
-            covered=False,
-            preparation="",
-            preparation_en="",
-        )
-        await decider.execute(ADD_SERVICE, command, CONTEXT)
+    for service in (DENTISTS_VISIT, INTERNISTS_VISIT):
+        await decider.execute(ADD_SERVICE, service, CONTEXT)
     for facility, (name, street, postal_code, city) in ROOMS.items():
         place = AddFacility(
             facility_id=facility,
@@ -106,11 +90,11 @@ async def open_network(decider: Decider) -> None:
             partner=False,
         )
         await decider.execute(ADD_FACILITY, place, CONTEXT)
-    for doctor, name, pwz in (
-        (NOWAK, "lek. med. Anna Nowak", "5425740"),
-        (LIS, "lek. dent. Ewa Lis", "4063352"),
+    for doctor, name, pwz, languages in (
+        (NOWAK, "lek. med. Anna Nowak", "5425740", ("pl", "en")),
+        (LIS, "lek. dent. Ewa Lis", "4063352", ("pl", "uk")),
     ):
-        person = AddDoctor(doctor_id=doctor, name=name, pwz=pwz, languages=("pl", "en"))
+        person = AddDoctor(doctor_id=doctor, name=name, pwz=pwz, languages=languages)
         await decider.execute(ADD_DOCTOR, person, CONTEXT)
     nowak = tuple(session(facility, Hours(time(18), time(20))) for facility in (OCHOTA, MOKOTOW))
     lis = (

@@ -4,23 +4,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from portal_events.booking import DoctorAdded, FacilityAdded, ServiceAdded
+from portal_events.booking import DoctorAdded, DoctorDayOpened, FacilityAdded, ServiceAdded
 from portal_events.topics import events_topic
 from portal_eventstore.project import Projection, Received
 
+# unnest would flatten an array of arrays: modes, levels and languages each travel as one text.
 _SERVICES = """
-insert into catalogue_service (service_id, name, name_en, price)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::int[])
+insert into catalogue_service (
+    service_id, name, name_en, kind, modes, levels,
+    referral_required, price, covered, preparation, preparation_en
+)
+select service_id, name, name_en, kind, string_to_array(modes, ' '), string_to_array(levels, ' '),
+    referral_required, price, covered, preparation, preparation_en
+from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+    $7::boolean[], $8::int[], $9::boolean[], $10::text[], $11::text[]
+) as added (
+    service_id, name, name_en, kind, modes, levels,
+    referral_required, price, covered, preparation, preparation_en
+)
 on conflict (service_id) do nothing
 """
 
 _FACILITIES = """
-insert into catalogue_facility (facility_id, name, street, city, zone)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+insert into catalogue_facility (facility_id, name, street, postal_code, city, zone, phone, partner)
+select * from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[]
+)
 on conflict (facility_id) do nothing
 """
 
-# unnest would flatten an array of arrays: languages travel as one text.
 _DOCTORS = """
 insert into catalogue_doctor (doctor_id, name, pwz, languages)
 select doctor_id, name, pwz, string_to_array(languages, ' ')
@@ -28,30 +41,66 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as added (doctor_id,
 on conflict (doctor_id) do nothing
 """
 
+_PRACTICES = """
+insert into catalogue_practice (doctor_id, service_id, facility_id)
+select distinct * from unnest($1::uuid[], $2::uuid[], $3::uuid[])
+on conflict do nothing
+"""
+
 
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
-    """Add the batch's services, facilities and doctors, each kind in one statement."""
-    rows: dict[str, list[tuple[Any, ...]]] = {_SERVICES: [], _FACILITIES: [], _DOCTORS: []}
+    """Add what the batch says of the network, each kind in one statement."""
+    rows: dict[str, list[tuple[Any, ...]]] = {_SERVICES: [], _FACILITIES: [], _DOCTORS: [], _PRACTICES: []}
     for received in batch:
         match received.event:
             case ServiceAdded() as service:
-                rows[_SERVICES].append((service.service_id, service.name, service.name_en, service.price))
+                rows[_SERVICES].append(_service(service))
             case FacilityAdded() as place:
-                rows[_FACILITIES].append(
-                    (place.facility_id, place.name, place.street, place.city, place.zone)
-                )
+                rows[_FACILITIES].append(_facility(place))
             case DoctorAdded() as doctor:
                 languages = " ".join(doctor.languages)
                 rows[_DOCTORS].append((doctor.doctor_id, doctor.name, doctor.pwz, languages))
+            case DoctorDayOpened(doctor_id=doctor_id, slots=slots):
+                offered = {(doctor_id, slot.service_id, slot.facility_id) for slot in slots}
+                rows[_PRACTICES] += offered
     for statement, added in rows.items():
         if added:
             await connection.execute(statement, *zip(*added, strict=True))
 
 
+def _service(service: ServiceAdded) -> tuple[Any, ...]:
+    return (
+        service.service_id,
+        service.name,
+        service.name_en,
+        service.kind.value,
+        " ".join(service.modes),
+        " ".join(service.levels),
+        service.referral_required,
+        service.price,
+        service.covered,
+        service.preparation,
+        service.preparation_en,
+    )
+
+
+def _facility(place: FacilityAdded) -> tuple[Any, ...]:
+    return (
+        place.facility_id,
+        place.name,
+        place.street,
+        place.postal_code,
+        place.city,
+        place.zone,
+        place.phone,
+        place.partner,
+    )
+
+
 CATALOGUE = Projection(
     view="catalogue",
     topics=(events_topic("booking"),),
-    events=(ServiceAdded, FacilityAdded, DoctorAdded),
+    events=(ServiceAdded, FacilityAdded, DoctorAdded, DoctorDayOpened),
     table=Path(__file__).with_name("table.sql").read_text(encoding="utf-8"),
     apply=apply,
 )
