@@ -39,6 +39,11 @@ def found(form: Form) -> list[tuple[str, str]]:
         FOREIGNER,
         replace(FORM, birth_date="1944-05-14", sex=Sex.MALE),
         replace(FORM, email="Zażółć@gęślą.pl", language="en", phone="+3816001002"),
+        replace(FORM, email="o'brien+portal@mail.example.org"),
+        replace(FORM, given_name="Ż" * 100, family_name="👩‍⚕️" * 33),
+        replace(FORM, given_name="Gräfin Änne", family_name="Łęska-Großmann d'Ölßer"),
+        replace(FORM, given_name="<script>alert(1)</script>", family_name="'; drop table event; --"),
+        replace(FORM, given_name="李", family_name="مريم"),
         replace(FOREIGNER, birth_date="2026-11-23"),
     ],
 )
@@ -57,9 +62,26 @@ def test_given_a_good_form_when_checked_then_nothing_is_found(form: Form) -> Non
         ({"email": "jan@a@example.org"}, "/email", "email-invalid"),
         ({"email": "jan\x00@example.org"}, "/email", "email-invalid"),
         ({"email": "j" * 65 + "@example.org"}, "/email", "email-invalid"),
+        ({"email": "ż" * 33 + "@example.org"}, "/email", "email-invalid"),
+        ({"email": "jan@" + "a" * 60 + ".example" * 24}, "/email", "email-invalid"),
+        ({"email": "jan@192.0.2.1"}, "/email", "email-invalid"),
+        ({"email": "jan@[192.0.2.1]"}, "/email", "email-invalid"),
+        ({"email": "jan..k@example.org"}, "/email", "email-invalid"),
+        ({"email": ".jan@example.org"}, "/email", "email-invalid"),
+        ({"email": "jan,anna@example.org"}, "/email", "email-invalid"),
+        ({"email": '"jan"@example.org'}, "/email", "email-invalid"),
+        ({"email": "jan@example.org\r\nBcc: anna@example.org"}, "/email", "email-invalid"),
         ({"email": ""}, "/email", "email-invalid"),
         ({"given_name": ""}, "/givenName", "name-missing"),
         ({"family_name": ""}, "/familyName", "name-missing"),
+        ({"given_name": "\u200b\u00a0"}, "/givenName", "name-missing"),
+        ({"given_name": "Jan\x00"}, "/givenName", "control-character"),
+        ({"given_name": "Jan\r\nKowalski"}, "/givenName", "control-character"),
+        ({"family_name": "\x7f"}, "/familyName", "control-character"),
+        ({"family_name": "\x85Kowalski"}, "/familyName", "control-character"),
+        ({"family_name": "Kow\ud800alski"}, "/familyName", "control-character"),
+        ({"family_name": "Kow\u202ealski"}, "/familyName", "control-character"),
+        ({"family_name": "Kow\u2028alski"}, "/familyName", "control-character"),
         ({"phone": "600100200"}, "/phone", "phone-invalid"),
         ({"phone": "+0600100200"}, "/phone", "phone-invalid"),
         ({"phone": "+48 600 100 200"}, "/phone", "phone-invalid"),
@@ -127,12 +149,23 @@ def test_given_a_pesel_or_a_passport_when_read_then_the_person() -> None:
         ("jan.kowalski@example.org", True),
         ("zielony parasol na dachu", False),
         ("zielony parasol na dachu" * 20, False),
-        ("żółw\x00gęś kret 4711", False),
+        ("kowalski44051401359", True),
+        ("jan.kowalskijan.kowalski", True),
+        ("żółw gęś kret 4711", False),
+        ("🦔🦔 jeż pod liściem 🍂", False),
     ],
 )
 def test_given_a_password_when_rated_then_only_a_strong_one_passes(password: str, *, weak: bool) -> None:
-    faults = password_faults(password, ["jan.kowalski@example.org", "Jan", "Kowalski"])
+    faults = password_faults(password, FORM.words)
     assert [(fault.pointer, fault.code) for fault in faults] == [("/password", "password-weak")] * weak
+
+
+@pytest.mark.parametrize(
+    "password", ["żółw\x00gęś kret 4711", "żółw gęś\tkret 4711", "żółw gęś kret 4711\ud800"]
+)
+def test_given_a_control_character_in_a_password_when_rated_then_refused(password: str) -> None:
+    [fault] = password_faults(password, [], "/newPassword")
+    assert (fault.pointer, fault.code) == ("/newPassword", "control-character")
 
 
 def test_hazard_form_shows_nothing_of_itself() -> None:

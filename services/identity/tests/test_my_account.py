@@ -16,8 +16,13 @@ async def check_own(identity: Identity) -> None:
     assert response.json() == {
         **opened,
         "email": "Jan.Kowalski@example.org",
+        "emailConfirmed": False,
+        "newEmail": None,
         "givenName": "Jan",
         "familyName": "Kowalski",
+        "birthDate": "1944-05-14",
+        "sex": "male",
+        "phone": "+48600100200",
         "language": "pl",
     }
 

@@ -9,9 +9,18 @@ from uuid import UUID
 
 import pytest
 
-from identity.open_account.decide import OPEN_ACCOUNT, AccountExists, OpenAccount
+from identity.open_account.decide import ANSWER_REPEAT, OPEN_ACCOUNT, OpenAccount
+from identity.rules.email_holder import AccountExists
 from portal_chassis.positions import decode
-from portal_events.identity import AccountCreated, PatientRegistered, Sex
+from portal_events.identity import (
+    AccountCreated,
+    EmailChanged,
+    Origin,
+    PatientRegistered,
+    Role,
+    Sex,
+    StaffAccountCreated,
+)
 from portal_events.sensitive import Plain
 from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.execute import Decider
@@ -48,6 +57,7 @@ REGISTERED = PatientRegistered(
     pesel_tag="v1:bb",
     sex=Sex.MALE,
     age_band="80-89",
+    origin=Origin.ACCOUNT,
 )
 CREATED = AccountCreated(
     account_id=COMMAND.account_id,
@@ -72,6 +82,46 @@ def test_given_the_address_has_an_account_when_opened_then_refused() -> None:
 def test_given_the_pesel_has_an_account_when_opened_then_refused() -> None:
     other = REGISTERED.model_copy(update={"patient_id": UUID(int=7)})
     given(OPEN_ACCOUNT, other).when(COMMAND).then_refused(AccountExists)
+
+
+def test_given_the_desk_knows_the_person_when_opened_then_a_patient_of_its_own() -> None:
+    known = REGISTERED.model_copy(update={"patient_id": UUID(int=7), "origin": Origin.DESK})
+    given(OPEN_ACCOUNT, known).when(COMMAND).then(REGISTERED, CREATED)
+    claimed = REGISTERED.model_copy(update={"patient_id": UUID(int=8)})
+    given(OPEN_ACCOUNT, claimed, known).when(COMMAND).then_refused(AccountExists)
+
+
+def test_given_staff_has_the_address_when_opened_then_refused() -> None:
+    staff = StaffAccountCreated(
+        account_id=UUID(int=8),
+        email=Plain("jan@example.org"),
+        email_tag="v1:aa",
+        name=Plain("Jan"),
+        roles=(Role.DESK,),
+    )
+    given(OPEN_ACCOUNT, staff).when(COMMAND).then_refused(AccountExists)
+
+
+def changed_email(new: str, old: str, account: int = 8) -> EmailChanged:
+    return EmailChanged(
+        account_id=UUID(int=account),
+        patient_id=UUID(int=7),
+        email=Plain("x"),
+        email_tag=new,
+        released_email_tag=old,
+    )
+
+
+def test_given_the_address_was_given_up_when_opened_then_it_is_free_and_the_other_is_not() -> None:
+    other = CREATED.model_copy(update={"patient_id": UUID(int=7), "account_id": UUID(int=8)})
+    given(OPEN_ACCOUNT, other, changed_email("v1:cc", "v1:aa")).when(COMMAND).then(REGISTERED, CREATED)
+    given(OPEN_ACCOUNT, changed_email("v1:aa", "v1:cc")).when(COMMAND).then_refused(AccountExists)
+    back = (changed_email("v1:cc", "v1:aa"), changed_email("v1:aa", "v1:cc"))
+    given(OPEN_ACCOUNT, other, *back).when(COMMAND).then_refused(AccountExists)
+
+
+def test_given_a_known_refusal_when_it_turns_out_otherwise_then_refused_all_the_same() -> None:
+    given(ANSWER_REPEAT).when(COMMAND).then_refused(AccountExists)
 
 
 def test_given_a_passport_when_opened_then_only_the_address_must_be_new() -> None:
@@ -160,6 +210,13 @@ async def test_given_a_passport_when_posted_then_201(identity: Identity) -> None
         ({"level": "full"}, "/level", "extra-forbidden"),
         ({"givenName": None}, "/givenName", "missing"),
         ({"givenName": "   "}, "/givenName", "name-missing"),
+        ({"givenName": "Jan\x00"}, "/givenName", "control-character"),
+        ({"password": "zielony parasol\x00 na dachu"}, "/password", "control-character"),
+        ({"password": "z" * 1001}, "/password", "string-too-long"),
+        ({"email": "j" * 321}, "/email", "string-too-long"),
+        ({"pesel": "4" * 10_000}, "/pesel", "string-too-long"),
+        ({"roles": ["operator"]}, "/roles", "extra-forbidden"),
+        ({"patientId": "019a0000-0000-7000-8000-000000000002"}, "/patientId", "extra-forbidden"),
         ({"givenName": "J" * 101}, "/givenName", "string-too-long"),
         ({"givenName": ["Jan"]}, "/givenName", "string-type"),
     ],
@@ -175,6 +232,28 @@ async def test_given_a_fault_when_posted_then_422_names_it_and_nothing_is_kept(
         assert typed not in response.text.lower()
     assert await identity.credential_rows() == await identity.key_rows() == set()
     assert await identity.parts.store.head() == 0
+
+
+@pytest.mark.parametrize(
+    ("given_name", "family_name"),
+    [
+        ("Ż" * 100, "ß" * 100),
+        ("👩‍⚕️🦔", "Łęska-Großmann"),
+        ("<b onclick=alert(1)>Jan</b>", "&lt;Kowalski&gt;"),
+    ],
+)
+async def test_given_any_name_of_the_world_when_posted_then_it_is_kept_as_text(
+    identity: Identity, given_name: str, family_name: str
+) -> None:
+    opened = await identity.open(givenName=given_name, familyName=family_name)
+    assert opened.status_code == 201
+    account = await identity.account(opened.json()["accountId"], opened.json()["accountId"])
+    assert (account.json()["givenName"], account.json()["familyName"]) == (given_name, family_name)
+
+
+async def test_given_more_than_64_kib_when_posted_then_413(identity: Identity) -> None:
+    response = await identity.open(givenName="J" * 70_000)
+    assert (response.status_code, response.json()["type"]) == (413, "/problems/body-too-large")
 
 
 async def test_given_no_idempotency_key_when_posted_then_422(identity: Identity) -> None:

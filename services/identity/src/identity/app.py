@@ -12,7 +12,7 @@ from identity.accounts import Accounts
 from identity.credentials import Credentials, PostgresCredentials
 from identity.data_keys import DataKeys, PostgresDataKeys
 from identity.my_account import endpoint as my_account
-from identity.my_account.read import MyAccounts
+from identity.my_accounts import MyAccounts
 from identity.open_account import endpoint as open_account
 from identity.open_account.registration import OWNER, Registration
 from identity.passwords import Passwords

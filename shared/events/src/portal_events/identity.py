@@ -55,6 +55,13 @@ class PasswordChange(StrEnum):
     RESET = "reset"
 
 
+class ChangedAddress(StrEnum):
+    """Which of the two addresses of an e-mail change."""
+
+    OLD = "old"
+    NEW = "new"
+
+
 class IdentityEvent(Event):
     """An event that identity owns."""
 
@@ -132,6 +139,64 @@ class PasswordChanged(IdentityEvent):
     account_id: UUID
     patient_id: UUID
     change: PasswordChange
+
+
+class ProfileChanged(IdentityEvent):
+    """The account's owner gave another name, telephone number or language; what stays the same is None."""
+
+    SUBJECT: ClassVar[str] = "patient_id"
+    TAGGED: ClassVar[tuple[str, ...]] = ("account_id", "patient_id")
+
+    account_id: UUID
+    patient_id: UUID
+    given_name: Sensitive | None = None
+    family_name: Sensitive | None = None
+    phone: Sensitive | None = None
+    language: str | None = None
+
+
+class EmailChangeRequested(IdentityEvent):
+    """The account's owner wants another address: links to it and to the present one must be opened first.
+
+    A later request takes the place of this one. The address is nobody's yet, so its tag is no tag here.
+    """
+
+    SUBJECT: ClassVar[str] = "patient_id"
+    TAGGED: ClassVar[tuple[str, ...]] = ("account_id", "patient_id")
+
+    account_id: UUID
+    patient_id: UUID
+    email: Sensitive
+    email_tag: str
+
+
+class EmailChangeApproved(IdentityEvent):
+    """The first of the two links was opened; `address` says which, `email_tag` which change it was for."""
+
+    SUBJECT: ClassVar[str] = "patient_id"
+    TAGGED: ClassVar[tuple[str, ...]] = ("account_id", "patient_id")
+
+    account_id: UUID
+    patient_id: UUID
+    address: ChangedAddress
+    email_tag: str
+
+
+class EmailChanged(IdentityEvent):
+    """Both links were opened: the account has another address, and the old one is free again."""
+
+    SUBJECT: ClassVar[str] = "patient_id"
+    TAGGED: ClassVar[tuple[str, ...]] = ("account_id", "patient_id")
+
+    account_id: UUID
+    patient_id: UUID
+    email: Sensitive
+    email_tag: str
+    released_email_tag: str
+
+    def tags(self) -> frozenset[str]:
+        """Add both addresses' blind tags: one is taken, the other released."""
+        return super().tags() | {f"email:{self.email_tag}", f"email:{self.released_email_tag}"}
 
 
 class IdentityConfirmed(IdentityEvent):

@@ -1,32 +1,17 @@
 """How does a person read the own account over HTTP?"""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
 
-from identity.my_account.read import AccountUnknown, MyAccounts
+from identity.accounts import AccountUnknown
+from identity.my_accounts import MyAccount, MyAccounts
 from portal_chassis.access import CurrentCaller, NotSignedIn
+from portal_chassis.clock import CurrentTime
 from portal_chassis.problems import problems
 from portal_eventstore.decision import KeyUnavailable, StoreUnavailable
 
 router = APIRouter()
-
-
-class Account(BaseModel):
-    """The account, as its owner may see it."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-    account_id: UUID
-    patient_id: UUID
-    email: str
-    given_name: str
-    family_name: str
-    language: str
-    level: str
 
 
 def _my_accounts(request: Request) -> MyAccounts:
@@ -42,18 +27,10 @@ async def my_account(
     # Text, not UUID: what is no id at all is the same 404 as another's id.
     account_id: str,
     caller: CurrentCaller,
+    now: CurrentTime,
     my_accounts: Annotated[MyAccounts, Depends(_my_accounts)],
-) -> Account:
+) -> MyAccount:
     """Return the caller's own account."""
     if account_id != str(caller.account_id):
         raise AccountUnknown
-    mine = await my_accounts.read(caller.account_id)
-    return Account(
-        account_id=mine.account_id,
-        patient_id=mine.patient_id,
-        email=mine.email,
-        given_name=mine.given_name,
-        family_name=mine.family_name,
-        language=mine.language,
-        level="basic",
-    )
+    return await my_accounts.read(caller.account_id, now=now)

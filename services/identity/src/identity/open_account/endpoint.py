@@ -7,15 +7,15 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from identity.open_account.decide import AccountExists
 from identity.open_account.registration import Registration
 from identity.passwords import Busy
+from identity.rules.email_holder import AccountExists
 from identity.rules.form import Form
 from portal_chassis.clock import CurrentTime
 from portal_chassis.idempotency import IdempotencyKey, IdempotencyKeyMissing, IdempotencyKeyTooLong
 from portal_chassis.positions import HEADER, encode
 from portal_chassis.problems import Invalid, problems
-from portal_events.identity import Sex
+from portal_events.identity import Level, Sex
 from portal_eventstore.decision import IdempotencyKeyReused, StoreUnavailable
 
 router = APIRouter()
@@ -81,7 +81,7 @@ class Account(BaseModel):
 
     account_id: UUID
     patient_id: UUID
-    level: str
+    level: Level
 
 
 def _registration(request: Request) -> Registration:
@@ -113,4 +113,4 @@ async def open_account(
     typed = body.model_dump(mode="json")
     opened = await registration.open(body.form(), now=now, idempotency_key=key, body=typed)
     response.headers[HEADER] = encode(opened.positions)
-    return Account(account_id=opened.account_id, patient_id=opened.patient_id, level="basic")
+    return Account(account_id=opened.account_id, patient_id=opened.patient_id, level=Level.BASIC)

@@ -14,7 +14,15 @@ from uuid_utils.compat import uuid7
 
 from identity.credentials import Credentials
 from identity.data_keys import DataKeys
-from identity.open_account.decide import OPEN_ACCOUNT, OpenAccount, boundary
+from identity.open_account.decide import (
+    ANSWER_REPEAT,
+    OPEN_ACCOUNT,
+    OpenAccount,
+    State,
+    boundary,
+    evolve,
+    taken,
+)
 from identity.passwords import Passwords
 from identity.rules.age import age_band, age_on, warsaw_day
 from identity.rules.form import Form, form_faults, person
@@ -63,8 +71,7 @@ class Registration:
 
         `body` is what a repeat must equal. The address stands for the actor, whose account is yet to come.
         """
-        own_words = [form.email, form.given_name, form.family_name]
-        weak = await self.passwords.run(lambda: password_faults(form.password, own_words))
+        weak = await self.passwords.run(lambda: password_faults(form.password, form.words))
         faults = [*form_faults(form, warsaw_day(now)), *weak]
         if faults:
             raise Invalid([FieldError(f.pointer, f.code, f.detail) for f in faults])
@@ -82,13 +89,13 @@ class Registration:
         )
         if await self._somebody_known(command):
             # A repeat or a refusal: neither needs a hash, or leaves a key on Kafka for ever.
-            return _opened(await self.decider.execute(OPEN_ACCOUNT, command, context))
+            return _opened(await self.decider.execute(ANSWER_REPEAT, command, context))
         password_hash = await self.passwords.hash(form.password)
         data_key = await self.data_keys.issue(command.patient_id)
         await self.credentials.add(command.account_id, password_hash, now)
         return _opened(await self._execute(command, replace(context, key=data_key)))
 
-    async def _execute(self, command: OpenAccount, context: Context) -> Outcome[bool]:
+    async def _execute(self, command: OpenAccount, context: Context) -> Outcome[State]:
         try:
             outcome = await self.decider.execute(OPEN_ACCOUNT, command, context)
         except StoreUnavailable:
@@ -102,8 +109,11 @@ class Registration:
         return outcome
 
     async def _somebody_known(self, command: OpenAccount) -> bool:
-        [facts] = await self.store.read([Query(tuple(boundary(command)))])
-        return bool(facts)
+        [facts] = await self.store.load([Query(tuple(boundary(command)))])
+        state = State()
+        for fact in facts:
+            state = evolve(state, fact.decode())
+        return taken(command, state)
 
     async def _forget(self, command: OpenAccount) -> None:
         await self.credentials.remove(command.account_id)
@@ -130,6 +140,6 @@ class Registration:
         )
 
 
-def _opened(outcome: Outcome[bool]) -> Opened:
+def _opened(outcome: Outcome[State]) -> Opened:
     created = next(e for e in outcome.events if isinstance(e, AccountCreated))
     return Opened(created.account_id, created.patient_id, of_outcome(OWNER, outcome))

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final
 
 from identity.rules.pesel import Pesel, PeselInvalidError, read_pesel
+from identity.rules.text import blank, unreadable
 from portal_events.blind import EmailMalformedError, normalise_email
 from portal_events.identity import Sex
 
@@ -19,7 +20,11 @@ LANGUAGES: Final = ("pl", "en")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _PASSPORT: Final = re.compile(r"[A-Z0-9]{5,20}")
 _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# RFC 5321, 4.5.3.1
+# RFC 5322, 3.2.3: a dot-atom, and beyond ASCII anything (RFC 6532). A quoted local part is nobody's mailbox.
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
+_LOCAL_PART: Final = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+_TOP_LEVEL: Final = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+# RFC 5321, 4.5.3.1, in bytes
 _MAX_EMAIL: Final = 254
 _MAX_LOCAL_PART: Final = 64
 
@@ -50,6 +55,12 @@ class Form:
     regulations: bool
     privacy: bool
 
+    @property
+    def words(self) -> list[str]:
+        """Return what a guesser of this person's password would try first."""
+        known = (self.email, self.given_name, self.family_name, self.pesel, self.passport, self.phone)
+        return [word for word in known if word is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -74,18 +85,39 @@ def person(form: Form) -> Person:
     return Person(date.fromisoformat(form.birth_date), form.sex)
 
 
-def _contact_faults(form: Form) -> Iterator[Fault]:
-    if not _is_email(form.email):
+def email_faults(email: str) -> Iterator[Fault]:
+    """Say whether this is an address that mail can be sent to."""
+    if not _is_email(email):
         yield Fault("/email", "email-invalid", "This is not an e-mail address")
-    if not form.given_name:
-        yield Fault("/givenName", "name-missing", "The given name is required")
-    if not form.family_name:
-        yield Fault("/familyName", "name-missing", "The family name is required")
-    if not _E164.fullmatch(form.phone):
+
+
+def name_faults(pointer: str, name: str) -> Iterator[Fault]:
+    """Say whether this is somebody's name: any letters, signs and pictures, as long as they are seen."""
+    if unreadable(name):
+        yield Fault(pointer, "control-character", "A name holds no control characters")
+    elif blank(name):
+        yield Fault(pointer, "name-missing", "The name is required")
+
+
+def phone_faults(phone: str) -> Iterator[Fault]:
+    """Say whether this is a telephone number of any country."""
+    if not _E164.fullmatch(phone):
         detail = "A telephone number begins with + and the country code, digits only (E.164)"
         yield Fault("/phone", "phone-invalid", detail)
-    if form.language not in LANGUAGES:
+
+
+def language_faults(language: str) -> Iterator[Fault]:
+    """Say whether the portal speaks this language."""
+    if language not in LANGUAGES:
         yield Fault("/language", "language-unknown", f"One of: {', '.join(LANGUAGES)}")
+
+
+def _contact_faults(form: Form) -> Iterator[Fault]:
+    yield from email_faults(form.email)
+    yield from name_faults("/givenName", form.given_name)
+    yield from name_faults("/familyName", form.family_name)
+    yield from phone_faults(form.phone)
+    yield from language_faults(form.language)
 
 
 def _identity_faults(form: Form, today: date) -> Iterator[Fault]:
@@ -135,12 +167,15 @@ def _consent_faults(form: Form) -> Iterator[Fault]:
 
 def _is_email(text: str) -> bool:
     try:
-        local, _, domain = normalise_email(text).rpartition("@")
-    except EmailMalformedError:
+        address = normalise_email(text)
+        size = len(address.encode())
+    except (EmailMalformedError, UnicodeEncodeError):
         return False
-    # No dot, no mail: the portal writes to people on the public internet.
-    short = len(text) <= _MAX_EMAIL and len(local) <= _MAX_LOCAL_PART
-    return short and "@" not in local and "." in domain
+    local, _, domain = address.rpartition("@")
+    # The portal writes to people on the public internet: no host without a dot, no IP address.
+    _, dot, top_level = domain.rpartition(".")
+    short = size <= _MAX_EMAIL and len(local.encode()) <= _MAX_LOCAL_PART
+    return bool(short and dot and _TOP_LEVEL.fullmatch(top_level) and _LOCAL_PART.fullmatch(local))
 
 
 def _date(text: str | None) -> date | None:

@@ -3,27 +3,40 @@
 Twelve characters and zxcvbn's word for it, offline; no rules about kinds of characters (NIST SP 800-63B).
 """
 
+import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from zxcvbn import zxcvbn
 
 from identity.rules.form import Fault
+from identity.rules.text import unreadable
 
 MIN_LENGTH: Final = 12
 _MIN_SCORE: Final = 3
+_SEPARATORS: Final = re.compile(r"[\s@._+-]+")
 _ESTIMATED_CHARACTERS: Final = 72
 """zxcvbn's time grows with the square of the length, and it refuses more."""
 
 
-def password_faults(password: str, own_words: Sequence[str]) -> list[Fault]:
+def password_faults(password: str, own_words: Sequence[str], pointer: str = "/password") -> list[Fault]:
     """Return what is wrong; slow (tens of ms), so not for the event loop.
 
-    `own_words`: what the same form says elsewhere, which is what a guesser tries first.
+    `own_words`: what is known of the person, which is what a guesser tries first. `pointer`: the field.
     """
+    if unreadable(password):
+        # RFC 8265, 4.2: no keyboard gives them, and some programs end a text at them.
+        return [Fault(pointer, "control-character", "A password holds no control characters")]
     if len(password) < MIN_LENGTH:
-        return [Fault("/password", "password-weak", f"A password has at least {MIN_LENGTH} characters")]
-    estimate = zxcvbn(password[:_ESTIMATED_CHARACTERS], [word for word in own_words if word])
+        return [Fault(pointer, "password-weak", f"A password has at least {MIN_LENGTH} characters")]
+    estimate = zxcvbn(password[:_ESTIMATED_CHARACTERS], _guesses(own_words))
     if estimate["score"] < _MIN_SCORE:
-        return [Fault("/password", "password-weak", "This password is too easy to guess")]
+        return [Fault(pointer, "password-weak", "This password is too easy to guess")]
     return []
+
+
+def _guesses(own_words: Sequence[str]) -> list[str]:
+    """Return the words and their parts: of an address also the name before the @."""
+    parts = chain.from_iterable([word, *_SEPARATORS.split(word)] for word in own_words)
+    return sorted({part for part in parts if len(part) > 1})

@@ -1,6 +1,7 @@
 """Are these the right address and password?
 
 An unknown address, a wrong password and an account without a password look the same, and take the same steps.
+Staff sign in elsewhere, with a second factor: here their addresses are nobody's.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from uuid_utils.compat import uuid7
 from identity.accounts import Accounts
 from identity.credentials import Credentials
 from identity.passwords import Passwords
+from portal_events.identity import Level
 from portal_eventstore.decision import Refusal
 
 
@@ -29,6 +31,7 @@ class SignedIn:
 
     account_id: UUID
     patient_id: UUID
+    level: Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,10 @@ class SignIn:
 
     async def check(self, email: str, password: str, *, now: datetime) -> SignedIn:
         """Return the account; raises SignInFailed. A hash made with old parameters is renewed."""
-        account = await self.accounts.of_address(email)
-        # Without an account a row is looked up all the same, and a hash verified.
-        account_id = uuid7() if account is None else account.account_id
+        holder = await self.accounts.of_address(email)
+        # Without an account its events and its hash are looked up all the same, and a hash is verified.
+        account_id = uuid7() if holder is None else holder.account_id
+        account = await self.accounts.account(account_id)
         password_hash = await self.credentials.password_hash(account_id)
         matches = await self.passwords.verify(password, password_hash)
         if account is None or password_hash is None or not matches:
@@ -51,4 +55,4 @@ class SignIn:
         if self.passwords.outdated(password_hash):
             renewed = await self.passwords.hash(password)
             await self.credentials.replace(account_id, password_hash, renewed, now)
-        return SignedIn(account.account_id, account.patient_id)
+        return SignedIn(account.account_id, account.patient_id, account.level)

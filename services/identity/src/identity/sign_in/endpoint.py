@@ -11,6 +11,7 @@ from identity.passwords import Busy
 from identity.sign_in.check import SignIn, SignInFailed
 from portal_chassis.clock import CurrentTime
 from portal_chassis.problems import Invalid, problems
+from portal_events.identity import Level
 from portal_eventstore.decision import StoreUnavailable
 
 router = APIRouter()
@@ -32,7 +33,7 @@ class SignedInAccount(BaseModel):
 
     account_id: UUID
     patient_id: UUID
-    level: str
+    level: Level
     roles: tuple[str, ...]
 
 
@@ -48,5 +49,5 @@ async def sign_in(
     """Check an address and a password."""
     who = await check.check(body.email, body.password, now=now)
     return SignedInAccount(
-        account_id=who.account_id, patient_id=who.patient_id, level="basic", roles=("patient",)
+        account_id=who.account_id, patient_id=who.patient_id, level=who.level, roles=("patient",)
     )
