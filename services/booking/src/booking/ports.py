@@ -1,6 +1,7 @@
 """What do endpoints get from the process that they run in?
 
-`app.py` puts these into `app.state`; a test puts its own there.
+`app.py` puts these into `app.state`; a test puts its own there. Coroutines, though none waits: FastAPI sends
+a plain function to a thread, which costs far more than the look-up.
 """
 
 from collections.abc import Awaitable, Callable
@@ -38,27 +39,27 @@ class DataKeys(Protocol):
         """Return the patient's key; raises KeyUnavailable."""
 
 
-def _decider(request: Request) -> Decider:
+async def _decider(request: Request) -> Decider:
     decider: Decider = request.app.state.decider
     return decider
 
 
-def _find_slot(request: Request) -> FindSlot:
+async def _find_slot(request: Request) -> FindSlot:
     find: FindSlot = request.app.state.find_slot
     return find
 
 
-def _seen(request: Request) -> Seen:
+async def _seen(request: Request) -> Seen:
     seen: Seen = request.app.state.seen
     return seen
 
 
-def _data_keys(request: Request) -> DataKeys:
+async def _data_keys(request: Request) -> DataKeys:
     keys: DataKeys = request.app.state.data_keys
     return keys
 
 
-def _views(request: Request) -> Any:
+async def _views(request: Request) -> Any:
     return request.app.state.views
 
 

@@ -129,7 +129,7 @@ class TokenVerifier:
         return caller
 
 
-def _current_caller(
+async def _current_caller(
     request: Request,
     now: CurrentTime,
     authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
@@ -148,7 +148,7 @@ CurrentCaller = Annotated[Caller, Depends(_current_caller)]
 """The signed-in caller; 401 `not-signed-in` otherwise."""
 
 
-def _current_patient(caller: CurrentCaller) -> PatientCaller:
+async def _current_patient(caller: CurrentCaller) -> PatientCaller:
     if caller.patient_id is None:
         raise PatientOnly
     return PatientCaller(caller.account_id, caller.patient_id, caller.roles, caller.positions)

@@ -68,7 +68,7 @@ class RequestKeys:
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
 
-def _required_key(
+async def _required_key(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
 ) -> str:
     if not idempotency_key:
@@ -82,7 +82,7 @@ IdempotencyKey = Annotated[str, Depends(_required_key)]
 """The Idempotency-Key header; 422 when it is missing or too long."""
 
 
-def _request_keys(request: HttpRequest) -> RequestKeys:
+async def _request_keys(request: HttpRequest) -> RequestKeys:
     keys: RequestKeys = request.app.state.request_keys
     return keys
 
