@@ -3,16 +3,25 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from booking.add_service.decide import ADD_SERVICE, AddService
+from booking.open_doctor_day.decide import slot_id
+from portal_events.base import Event
+from portal_events.booking import DoctorDayOpened, Mode, ServiceAdded, Slot
 from portal_events.stored import StoredEvent
 
 from .house import (
     ANNA,
+    CONTEXT,
     DENTIST,
+    DENTISTS_VISIT,
     INTERNIST,
     JAN,
     KRAKOW,
@@ -30,6 +39,8 @@ from .house import (
 pytestmark = pytest.mark.connected
 
 HALF_PAST_SIX = SIX + timedelta(minutes=30)
+PHYSIOTHERAPY = UUID(int=14)
+WARSAW = ZoneInfo("Europe/Warsaw")
 
 
 async def search(house: House, **query: str) -> list[dict[str, Any]]:
@@ -46,6 +57,40 @@ def lines(items: list[dict[str, Any]]) -> list[str]:
 
 async def catch_up(house: House, after: int = 0) -> None:
     await project(house.state.views, await house.store.tail(after, 1000))
+
+
+async def happened(house: House, *events: Event) -> None:
+    """Let these events come to pass and reach the views."""
+    outcome = await house.decider.append(events, CONTEXT)
+    await catch_up(house, outcome.positions[0] - 1)
+
+
+def added(service: AddService) -> ServiceAdded:
+    [event] = ADD_SERVICE.decide(service, ADD_SERVICE.initial)
+    assert isinstance(event, ServiceAdded)
+    return event
+
+
+def days_of(service: UUID, *starts: datetime, minutes: int = 30) -> list[DoctorDayOpened]:
+    """Let Nowak offer a service at these times, each on a day of its own."""
+    return [
+        DoctorDayOpened(
+            doctor_id=NOWAK,
+            date=starts_at.astimezone(WARSAW).date(),
+            zone="Europe/Warsaw",
+            slots=(
+                Slot(
+                    slot_id=slot_id(NOWAK, OCHOTA, service, starts_at),
+                    service_id=service,
+                    facility_id=OCHOTA,
+                    mode=Mode.IN_PERSON,
+                    starts_at=starts_at,
+                    minutes=minutes,
+                ),
+            ),
+        )
+        for starts_at in starts
+    ]
 
 
 async def test_given_open_days_when_searched_then_free_slots_by_time_doctor_and_address(shown: House) -> None:
@@ -69,6 +114,7 @@ async def test_given_open_days_when_searched_then_free_slots_by_time_doctor_and_
             "id": str(OCHOTA),
             "name": "Zdrovia Ochota",
             "street": "ul. 1 Sierpnia 8",
+            "postalCode": "02-134",
             "city": "Warszawa",
         },
     }
@@ -100,8 +146,14 @@ async def test_given_a_booking_when_searched_then_every_offer_of_that_time_is_go
         ({"facilityId": str(MOKOTOW)}, 4),
         ({"doctorId": str(LIS)}, 2),
         ({"doctorId": str(LIS), "facilityId": str(MOKOTOW)}, 0),
-        ({"mode": "video"}, 0),
         ({"mode": "in-person"}, 10),
+        ({"language": "pl"}, 10),
+        ({"language": "uk"}, 2),
+        ({"language": "de"}, 0),
+        ({"language": "uk", "city": "Warszawa"}, 0),
+        ({"partOfDay": "morning"}, 0),
+        ({"partOfDay": "afternoon"}, 0),
+        ({"partOfDay": "evening"}, 10),
         ({"from": "2026-11-02", "to": "2026-11-02"}, 10),
         ({"from": "2026-11-03"}, 0),
         ({"to": "2026-11-01"}, 0),
@@ -115,8 +167,30 @@ async def test_given_preferences_when_searched_then_only_what_fits(
 
 
 async def test_given_another_service_when_searched_then_its_own_slots(shown: House) -> None:
-    answer = await shown.get("/slots", serviceId=str(INTERNIST))
+    answer = await shown.get("/slots", serviceId=str(INTERNIST), mode="video")
     assert [item["mode"] for item in answer.json()["items"]] == ["video", "video"]
+    # Offered in person, too, but by nobody on any day: there is truly nothing.
+    answer = await shown.get("/slots", serviceId=str(INTERNIST), mode="in-person")
+    assert (answer.status_code, answer.json()["items"]) == (200, [])
+
+
+async def test_given_a_service_that_cannot_be_had_so_when_searched_then_told_instead_of_nothing(
+    shown: House,
+) -> None:
+    await happened(
+        shown,
+        added(replace(DENTISTS_VISIT, service_id=PHYSIOTHERAPY, referral_required=True)),
+        *days_of(PHYSIOTHERAPY, SIX),
+    )
+    for query, status, code in (
+        ({"serviceId": str(UUID(int=404))}, 404, "service-unknown"),
+        ({"serviceId": str(DENTIST), "mode": "video"}, 422, "mode-not-offered"),
+        ({"serviceId": str(PHYSIOTHERAPY)}, 409, "referral-required"),
+        ({"serviceId": str(PHYSIOTHERAPY), "city": "Radom"}, 409, "referral-required"),
+        ({"serviceId": str(PHYSIOTHERAPY), "mode": "video"}, 422, "mode-not-offered"),
+    ):
+        answer = await shown.get("/slots", **query)
+        assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{code}"), query
 
 
 async def test_given_the_time_has_come_when_searched_then_the_slot_is_gone(shown: House) -> None:
@@ -169,7 +243,9 @@ async def test_given_pages_when_followed_then_every_slot_comes_once_in_order(sho
         ({"serviceId": str(DENTIST), "cursor": "x"}, "cursor"),
         ({"serviceId": str(DENTIST), "cursor": "WzFd"}, "cursor"),
         ({"serviceId": str(DENTIST), "cursor": "żółć"}, "cursor"),
-        ({"serviceId": str(DENTIST), "language": "pl"}, "language"),
+        ({"serviceId": str(DENTIST), "language": "polish"}, "language"),
+        ({"serviceId": str(DENTIST), "partOfDay": "night"}, "partOfDay"),
+        ({"serviceId": str(DENTIST), "kind": "dentistry"}, "kind"),
     ],
 )
 async def test_given_a_malformed_search_when_made_then_422_names_the_parameter(
@@ -236,7 +312,9 @@ TABLES = (
     "catalogue_service",
     "catalogue_facility",
     "catalogue_doctor",
+    "catalogue_practice",
     "free_slots_offer",
+    "free_slots_place",
     "free_slots_busy",
     "appointments",
 )
@@ -247,4 +325,4 @@ async def empty(views: Any) -> None:
 
 
 async def rows(views: Any) -> list[Any]:
-    return [await views.fetch(f"select * from {table} order by 1") for table in TABLES]  # noqa: S608
+    return [await views.fetch(f"select * from {table} order by 1, 2") for table in TABLES]  # noqa: S608

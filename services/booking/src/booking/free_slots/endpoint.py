@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from booking.cursor import decode_cursor, encode_cursor
+from booking.free_slots.part_of_day import PartOfDay
 from booking.ports import CurrentSeen, CurrentViews
+from booking.rules.service_terms import ModeNotOffered, ReferralRequired, ServiceUnknown
 from booking.rules.time_overlap import LONGEST_MINUTES
 from portal_chassis.access import CurrentCaller, NotSignedIn
 from portal_chassis.clock import CurrentTime
@@ -26,13 +28,14 @@ _DEFAULT_DAYS = 30
 _MOST_DAYS = 92
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2200, 1, 1)
 
-# The booked time that could reach into an offer begins at most one longest visit before it.
+# The busy time that could reach into an offer begins at most one longest visit before it. Others' holds count
+# while they live; one's own hides nothing from its holder. Ids are text: this is how they are sent.
 _SEARCH = f"""
-select o.slot_id, o.starts_at, o.zone, o.mode,
+select o.slot_id::text, o.starts_at, o.zone, o.mode,
     (extract(epoch from o.ends_at - o.starts_at) / 60)::int as minutes,
-    s.service_id, s.name as service_name, s.name_en as service_name_en,
-    d.doctor_id, d.name as doctor_name,
-    f.facility_id, f.name as facility_name, f.street, f.city
+    s.name as service_name, s.name_en as service_name_en, s.referral_required,
+    o.doctor_id::text, d.name as doctor_name,
+    o.facility_id::text, f.name as facility_name, f.street, f.postal_code, f.city
 from free_slots_offer o
 join catalogue_service s on s.service_id = o.service_id
 join catalogue_doctor d on d.doctor_id = o.doctor_id
@@ -43,9 +46,13 @@ where not exists (
     and b.starts_at > o.starts_at - interval '{LONGEST_MINUTES} minutes'
     and b.starts_at < o.ends_at
     and b.ends_at > o.starts_at
+    and b.expires_at > $1
+    and (b.expires_at = 'infinity' or b.patient_id is distinct from $2)
 )
 """  # noqa: S608  a number of our own
-_ORDER = "(o.starts_at, d.name, f.street, o.slot_id)"
+_ORDER = "(o.starts_at, d.name, o.doctor_id, f.street, o.slot_id)"
+
+_SERVICE = "select modes, referral_required from catalogue_service where service_id = $1"
 
 
 class Camel(BaseModel):
@@ -75,6 +82,7 @@ class FacilityOffering(Camel):
     id: UUID
     name: str
     street: str
+    postal_code: str
     city: str
 
 
@@ -99,7 +107,11 @@ class SlotPage(BaseModel):
 
 
 class Preferences(BaseModel):
-    """What the patient looks for; dates are days on the clock in Warsaw, both included."""
+    """What the patient looks for; dates are days on the clock in Warsaw, both included.
+
+    `language`: ISO 639-1, one of the doctor's. `partOfDay`: on the clock of the place; morning ends at noon,
+    the afternoon at five.
+    """
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
 
@@ -109,12 +121,18 @@ class Preferences(BaseModel):
     city: Annotated[str | None, Field(max_length=100, pattern=r"^[^\x00]+$")] = None
     facility_id: UUID | None = None
     doctor_id: UUID | None = None
+    language: Annotated[str | None, Field(pattern="^[a-z]{2}$")] = None
+    part_of_day: PartOfDay | None = None
     mode: Mode | None = None
     cursor: str | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
-@router.get("/slots", response_model=SlotPage, responses=problems(NotSignedIn, Invalid))
+@router.get(
+    "/slots",
+    response_model=SlotPage,
+    responses=problems(NotSignedIn, Invalid, ServiceUnknown, ModeNotOffered, ReferralRequired),
+)
 async def free_slots(
     preferences: Annotated[Preferences, Query()],
     caller: CurrentCaller,
@@ -125,18 +143,28 @@ async def free_slots(
     """List free slots by time, doctor and address."""
     since, until = _window(preferences, now)
     fresh = await seen("free_slots", caller.positions)
-    query = _query(preferences, since, until)
+    query = _query(preferences, now, caller.patient_id, since, until)
     rows = await views.fetch(query.text, *query.arguments)
+    if not rows or rows[0]["referral_required"]:
+        await _refuse(preferences, views)
     page = rows[: preferences.limit]
     following = encode_cursor(_key(page[-1])) if len(rows) > len(page) else None
     # Encoded once, without a model in between: this is the portal's most frequent answer.
-    content = orjson.dumps(
-        {"items": [_item(row) for row in page], "next": following},
-        default=str,
-        option=orjson.OPT_UTC_Z,
-    )
+    items = [_item(row, str(preferences.service_id)) for row in page]
+    content = orjson.dumps({"items": items, "next": following}, option=orjson.OPT_UTC_Z)
     headers = {} if fresh else {"Portal-Stale": "true"}
     return Response(content, media_type="application/json", headers=headers)
+
+
+async def _refuse(preferences: Preferences, views: Any) -> None:
+    """Say what is wrong with the service asked for; return where there is just nothing free."""
+    service = await views.fetchrow(_SERVICE, preferences.service_id)
+    if service is None:
+        raise ServiceUnknown
+    if preferences.mode is not None and preferences.mode not in service["modes"]:
+        raise ModeNotOffered
+    if service["referral_required"]:
+        raise ReferralRequired
 
 
 @dataclass(slots=True)
@@ -153,28 +181,30 @@ class _Statement:
         self.arguments += arguments
 
 
-def _query(preferences: Preferences, since: datetime, until: datetime) -> _Statement:
-    """Build the one query from the filters that are there, so that each has the plan that fits it."""
-    query = _Statement(_SEARCH)
+def _query(
+    preferences: Preferences, now: datetime, patient_id: UUID | None, since: datetime, until: datetime
+) -> _Statement:
+    """Build the one query from the preferences that are there, so that each has the plan that fits it."""
+    query = _Statement(_SEARCH, [now, patient_id])
     query.add("and o.service_id = {}", preferences.service_id)
     query.add("and o.starts_at >= {} and o.starts_at < {}", since, until)
-    if preferences.city is not None:
-        # An array, so that it is checked in the index: joined, a small city costs a look at every row before.
-        query.add(
-            "and o.facility_id = any (array(select facility_id from catalogue_facility where city = {}))",
-            preferences.city,
-        )
-    if preferences.facility_id is not None:
-        query.add("and o.facility_id = {}", preferences.facility_id)
-    if preferences.doctor_id is not None:
-        query.add("and o.doctor_id = {}", preferences.doctor_id)
-    if preferences.mode is not None:
-        query.add("and o.mode = {}", preferences.mode.value)
+    for column, wanted in (
+        ("o.city", preferences.city),
+        ("o.facility_id", preferences.facility_id),
+        ("o.doctor_id", preferences.doctor_id),
+        ("o.part_of_day", preferences.part_of_day),
+        ("o.mode", preferences.mode),
+    ):
+        if wanted is not None:
+            query.add(f"and {column} = {{}}", wanted)
+    if preferences.language is not None:
+        query.add("and {} = any (d.languages)", preferences.language)
     if preferences.cursor is not None:
-        key = decode_cursor(preferences.cursor, (_instant, str, str, UUID))
-        query.add(f"and {_ORDER} > ({{}}, {{}}, {{}}, {{}})", *key)
+        key = decode_cursor(preferences.cursor, (_instant, str, UUID, str, UUID))
+        query.add(f"and {_ORDER} > ({{}}, {{}}, {{}}, {{}}, {{}})", *key)
         query.add("and o.starts_at >= {}", key[0])
-    query.add(f"order by {_ORDER[1:-1]} limit {{}}", preferences.limit + 1)
+    # The number itself: as an argument, a plan made for any number would read all and sort.
+    query.add(f"order by {_ORDER[1:-1]} limit {preferences.limit + 1}")
     return query
 
 
@@ -204,10 +234,16 @@ def _instant(text: str) -> datetime:
 
 
 def _key(row: Any) -> tuple[object, ...]:
-    return (row["starts_at"].isoformat(), row["doctor_name"], row["street"], str(row["slot_id"]))
+    return (
+        row["starts_at"].isoformat(),
+        row["doctor_name"],
+        row["doctor_id"],
+        row["street"],
+        row["slot_id"],
+    )
 
 
-def _item(row: Any) -> dict[str, Any]:
+def _item(row: Any, service_id: str) -> dict[str, Any]:
     return {
         "slotId": row["slot_id"],
         "startsAt": row["starts_at"],
@@ -215,7 +251,7 @@ def _item(row: Any) -> dict[str, Any]:
         "minutes": row["minutes"],
         "mode": row["mode"],
         "service": {
-            "id": row["service_id"],
+            "id": service_id,
             "name": row["service_name"],
             "nameEn": row["service_name_en"],
         },
@@ -224,6 +260,7 @@ def _item(row: Any) -> dict[str, Any]:
             "id": row["facility_id"],
             "name": row["facility_name"],
             "street": row["street"],
+            "postalCode": row["postal_code"],
             "city": row["city"],
         },
     }
