@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import RawTestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
@@ -66,6 +66,26 @@ class MemoryRows:
         self._answer()
         self.rows.pop(digest, None)
 
+    async def of_account(self, account_id: UUID) -> list[Session]:
+        self._answer()
+        theirs = [s for s in self.rows.values() if s.account_id == account_id]
+        return sorted(theirs, key=lambda s: (s.created_at, s.id), reverse=True)
+
+    async def remove_own(self, session_id: UUID, account_id: UUID) -> bytes | None:
+        for session in await self.of_account(account_id):
+            if session.id == session_id:
+                del self.rows[session.digest]
+                return session.digest
+        return None
+
+    async def remove_all(self, account_id: UUID) -> None:
+        for session in await self.of_account(account_id):
+            del self.rows[session.digest]
+
+    async def replace_all(self, session: Session) -> None:
+        await self.remove_all(session.account_id)
+        self.rows[session.digest] = session
+
     async def touch(self, seen: Mapping[bytes, datetime]) -> None:
         self._answer()
         for digest, at in seen.items():
@@ -113,8 +133,8 @@ class FakeService:
 
         self.answer = answer
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        seen = Seen(request.method, request.path_qs, request.headers.copy(), await request.read())
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        seen = Seen(request.method, request.raw_path, request.headers.copy(), await request.read())
         self.seen.append(seen)
         if self.answer is None:
             return web.json_response({}, status=200)
@@ -135,9 +155,20 @@ class Portal:
     settings: GatewaySettings
     csrf: Mapping[str, str] = field(default_factory=lambda: dict(CSRF))
 
-    async def sign_in(self, patient_id: UUID | None = None, cookie: bytes | None = None) -> UUID:
-        """Sign the browser in and return the account's id."""
-        account_id = uuid4()
+    def another_browser(self, **options: Any) -> httpx.AsyncClient:
+        """Return a browser without cookies of the first; options are the transport's."""
+        transport = httpx.ASGITransport(app=self.app, **options)
+        return httpx.AsyncClient(transport=transport, base_url=self.settings.public_url)
+
+    async def sign_in(
+        self,
+        patient_id: UUID | None = None,
+        cookie: bytes | None = None,
+        account_id: UUID | None = None,
+        browser: httpx.AsyncClient | None = None,
+    ) -> UUID:
+        """Sign the browser in, or another one, and return the account's id."""
+        account_id = account_id or uuid4()
         self.identity.says(
             {
                 "accountId": str(account_id),
@@ -150,7 +181,7 @@ class Portal:
         headers = [(name.encode(), value.encode()) for name, value in CSRF.items()]
         if cookie is not None:
             headers.append((b"Cookie", cookie))
-        response = await self.browser.post("/api/sessions", json=body, headers=headers)
+        response = await (browser or self.browser).post("/api/sessions", json=body, headers=headers)
         assert response.status_code == 201, response.text
         return account_id
 
@@ -226,7 +257,5 @@ async def _portal(settings: GatewaySettings, folder: Path) -> AsyncIterator[Port
 
 @asynccontextmanager
 async def _serving(service: FakeService) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", service.handle)
-    async with TestServer(app) as server:
+    async with RawTestServer(service.handle) as server:
         yield str(server.make_url("")).rstrip("/")

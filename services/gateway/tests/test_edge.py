@@ -131,7 +131,8 @@ async def test_given_a_typo_under_api_then_a_problem(portal: Any, path: str) -> 
     [
         ("PUT", "/api/appointments", {"GET", "POST"}),
         ("POST", "/api/slots", {"GET"}),
-        ("GET", "/api/sessions", {"POST"}),
+        ("PUT", "/api/sessions", {"GET", "POST"}),
+        ("GET", "/api/password-resets/x", {"POST"}),
         ("DELETE", "/api/timeline", {"GET"}),
     ],
 )

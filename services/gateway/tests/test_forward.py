@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
@@ -15,7 +16,7 @@ from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import NotSignedIn, TokenSigner
 from portal_chassis.positions import encode
 
-APPOINTMENT = uuid4()
+APPOINTMENT, HOLD = uuid4(), uuid4()
 QUERY = "serviceId=1&city=%C5%81%C3%B3d%C5%BA&x=a%26b&x="
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 PATHS = [
@@ -23,10 +24,28 @@ PATHS = [
     ("GET", "/api/catalogue/facilities", "/catalogue/facilities"),
     ("GET", "/api/catalogue/doctors", "/catalogue/doctors"),
     ("GET", f"/api/slots?{QUERY}", f"/slots?{QUERY}"),
+    ("POST", "/api/holds", "/holds"),
+    ("DELETE", f"/api/holds/{HOLD}", f"/holds/{HOLD}"),
     ("POST", "/api/appointments", "/appointments"),
     ("GET", "/api/appointments?status=booked", "/appointments?status=booked"),
     ("GET", f"/api/appointments/{APPOINTMENT}", f"/appointments/{APPOINTMENT}"),
+    (
+        "POST",
+        f"/api/appointments/{APPOINTMENT}/cancellation",
+        f"/appointments/{APPOINTMENT}/cancellation",
+    ),
+    ("POST", f"/api/appointments/{APPOINTMENT}/move", f"/appointments/{APPOINTMENT}/move"),
+    ("POST", "/api/password-resets", "/password-resets"),
+    ("POST", "/api/email-confirmations", "/email-confirmations"),
+    ("POST", "/api/email-confirmations/a_b-C3", "/email-confirmations/a_b-C3"),
 ]
+PUBLIC = {
+    "/catalogue/services",
+    "/catalogue/facilities",
+    "/catalogue/doctors",
+    "/password-resets",
+    "/email-confirmations/a_b-C3",
+}
 
 
 @pytest.mark.parametrize(("method", "path", "inside"), PATHS)
@@ -34,11 +53,13 @@ async def test_given_a_signed_in_patient_when_asking_then_the_service_is_asked_t
     portal: Any, method: str, path: str, inside: str
 ) -> None:
     await portal.sign_in()
-    portal.booking.says({"items": [1]}, status=201, headers={"ETag": '"v1"', "Retry-After": "7"})
+    portal.identity.seen.clear()
+    for service in (portal.booking, portal.identity):
+        service.says({"items": [1]}, status=201, headers={"ETag": '"v1"', "Retry-After": "7"})
 
     response = await portal.browser.request(method, path, headers=portal.csrf)
 
-    [seen] = portal.booking.seen
+    [seen] = portal.booking.seen or portal.identity.seen
     assert (seen.method, seen.path) == (method, inside)
     assert (response.status_code, response.json()) == (201, {"items": [1]})
     assert response.headers["etag"] == '"v1"'
@@ -50,16 +71,61 @@ async def test_given_a_visitor_when_asking_then_401_unless_it_is_public(
     portal: Any, method: str, path: str, inside: str
 ) -> None:
     response = await portal.browser.request(method, path, headers=portal.csrf)
-    if "catalogue" in inside:
+    asked = [*portal.booking.seen, *portal.identity.seen]
+    if inside in PUBLIC:
         assert response.status_code == 200
-        assert "Authorization" not in portal.booking.seen[0].headers
+        assert "Authorization" not in asked[0].headers
     else:
         assert (response.status_code, response.json()["type"]) == (401, "/problems/not-signed-in")
-        assert not portal.booking.seen
+        assert not asked
 
 
 def test_given_the_table_then_every_route_of_it_is_tried_here() -> None:
     assert len(ROUTES) == len(PATHS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "inside"),
+    [
+        ("a%3Fx=1", "a%3Fx%3D1"),
+        ("a%23b", "a%23b"),
+        ("%C5%BC%20%25", "%C5%BC%20%25"),
+        ("%2E%2E", ".."),
+        ("%0D%0AX-Evil:1", "%0D%0AX-Evil%3A1"),
+    ],
+)
+async def test_hazard_anything_typed_as_a_token_then_the_service_is_asked_about_just_that(
+    portal: Any, typed: str, inside: str
+) -> None:
+    url = httpx.URL(portal.settings.public_url).copy_with(
+        raw_path=f"/api/email-confirmations/{typed}".encode()
+    )
+    await portal.browser.post(url, headers=portal.csrf)
+    [seen] = portal.identity.seen
+    assert seen.path == f"/email-confirmations/{inside}"
+
+
+async def test_hazard_forged_address_then_identity_hears_the_sockets_and_booking_none(portal: Any) -> None:
+    forged = {
+        **portal.csrf,
+        "Portal-Client-Address": "6.6.6.6",
+        "X-Forwarded-For": "6.6.6.6",
+        "Forwarded": "for=6.6.6.6",
+        "X-Real-IP": "6.6.6.6",
+    }
+    portal.identity.says({"accountId": str(uuid4()), "patientId": str(uuid4()), "level": "basic"})
+    async with portal.another_browser(client=("203.0.113.7", 5000)) as browser:
+        for path in ("/api/accounts", "/api/sessions", "/api/password-resets", "/api/email-confirmations/x"):
+            assert (await browser.post(path, headers=forged)).is_success
+        await browser.patch("/api/me", headers=forged)
+        await browser.post("/api/holds", headers=forged)
+        for path in ("/api/me/password", "/api/password-resets/x"):
+            assert (await browser.post(path, headers=forged)).is_success
+    assert len(portal.identity.seen) == 7
+    told = {seen.headers.getone("portal-client-address") for seen in portal.identity.seen}
+    assert told == {"203.0.113.7"}
+    assert "6.6.6.6" not in repr([*portal.identity.seen, *portal.booking.seen])
+    assert "portal-client-address" not in portal.booking.seen[0].headers
 
 
 async def test_given_a_write_when_forwarded_then_body_key_and_trace_arrive_and_nothing_foreign_does(

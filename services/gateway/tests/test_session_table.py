@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from gateway.__main__ import SERVICE
 from gateway.database import connected
-from gateway.edge.open_sessions import OpenSessions
+from gateway.edge.open_sessions import OpenSessions, Person
 from gateway.edge.session import Session, digest, new_token
 from gateway.edge.session_table import SessionTable
 from gateway.unavailable import ServiceUnavailable
@@ -31,6 +32,8 @@ def a_session(**changed: Any) -> Session:
         roles=(),
         created_at=NOON,
         seen_at=NOON,
+        user_agent="Mozilla/5.0 (é)",
+        password_position=7,
     )
     return replace(session, **changed)
 
@@ -64,6 +67,61 @@ async def test_given_a_session_when_replaced_or_removed_then_gone(table: Session
     await table.remove(second.digest)
     await table.remove(second.digest)
     assert await table.find(second.digest) is None
+
+
+async def test_given_accounts_when_their_sessions_are_listed_then_their_own_the_newest_first(
+    table: SessionTable,
+) -> None:
+    old = a_session()
+    new = a_session(account_id=old.account_id, created_at=NOON + timedelta(minutes=1))
+    for session in (old, new, a_session()):
+        await table.add(session, instead_of=None)
+    assert await table.of_account(old.account_id) == [new, old]
+    assert await table.of_account(uuid4()) == []
+
+
+async def test_given_a_session_when_its_account_removes_it_by_id_then_gone_and_no_others_can(
+    table: SessionTable,
+) -> None:
+    mine, theirs = a_session(), a_session()
+    for session in (mine, theirs):
+        await table.add(session, instead_of=None)
+    assert await table.remove_own(theirs.id, mine.account_id) is None
+    assert await table.remove_own(mine.id, mine.account_id) == mine.digest
+    assert await table.remove_own(mine.id, mine.account_id) is None
+    assert [await table.find(s.digest) for s in (mine, theirs)] == [None, theirs]
+
+
+async def test_given_an_account_when_all_its_sessions_are_removed_or_replaced_then_only_its_own(
+    table: SessionTable,
+) -> None:
+    one, other = a_session(), a_session()
+    two, three, four = (a_session(account_id=one.account_id) for _ in range(3))
+    for session in (one, two, other):
+        await table.add(session, instead_of=None)
+    await table.replace_all(three)
+    assert [await table.find(s.digest) for s in (one, two, three, other)] == [None, None, three, other]
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await table.replace_all(replace(four, id=other.id))
+    assert await table.find(three.digest) == three, "all of it or nothing"
+    await table.remove_all(one.account_id)
+    assert [await table.find(s.digest) for s in (three, other)] == [None, other]
+
+
+async def test_hazard_many_end_the_same_sessions_at_once_then_nobody_waits_in_a_ring(
+    table: SessionTable,
+) -> None:
+    account_id = uuid4()
+    for _ in range(10):
+        for _ in range(20):
+            await table.add(a_session(account_id=account_id), instead_of=None)
+        async with asyncio.timeout(10):
+            await asyncio.gather(
+                table.remove_all(account_id),
+                table.replace_all(a_session(account_id=account_id)),
+                table.sweep(created_before=NOON + timedelta(hours=1), seen_before=NOON),
+                table.remove_all(account_id),
+            )
 
 
 async def test_given_uses_when_written_then_never_back_and_nothing_comes_back_to_life(
@@ -108,7 +166,7 @@ async def test_given_the_table_when_read_then_no_cookie_value_is_in_it(
     table: SessionTable, pool: Any
 ) -> None:
     sessions = OpenSessions(table, lambda: NOON)
-    token = await sessions.open(account_id=uuid4(), patient_id=None, roles=(), replaces=None)
+    token = await sessions.open(Person(uuid4(), None, ()), began=NOON, replaces=None)
     assert await OpenSessions(table, lambda: NOON).find(token) is not None
     row = await pool.fetchval("select to_jsonb(session)::text from session")
     assert token not in row

@@ -1,12 +1,13 @@
 """Does a session begin, live and end as the product says?"""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
+from aiohttp import web
 
 from gateway.edge.open_sessions import OpenSessions
-from gateway.edge.session import digest
+from gateway.edge.session import digest, told_user_agent
 from portal_chassis.settings import SettingsError
 
 CREDENTIALS = {"email": "anna@example.com", "password": "a long password"}
@@ -258,34 +259,141 @@ def test_given_http_beyond_loopback_when_settings_are_read_then_refused(make_set
         make_settings(PUBLIC_URL=url)
 
 
-async def test_given_a_session_when_asking_who_i_am_then_level_and_what_it_unlocks(portal: Any) -> None:
-    account_id = await portal.sign_in()
-    portal.identity.says(
-        {
-            "accountId": str(account_id),
-            "patientId": str(uuid4()),
-            "email": "anna@example.com",
-            "givenName": "Anna",
-            "familyName": "Nowak",
-            "language": "pl",
-            "level": "basic",
-            "passwordHash": "never out",
-        }
-    )
-
-    response = await portal.browser.get("/api/me")
-
-    assert response.status_code == 200
+async def sessions_of(browser: Any) -> list[dict[str, Any]]:
+    response = await browser.get("/api/sessions")
+    assert response.status_code == 200, response.text
     body = response.json()
-    assert (body["givenName"], body["email"], body["level"]) == ("Anna", "anna@example.com", "basic")
-    assert body["capabilities"]["book-appointments"] is True
-    assert body["capabilities"]["examination-results"] is False
-    assert "bank" in body["unlockWays"]
-    assert "passwordHash" not in body
-    assert portal.identity.seen[-1].path == f"/accounts/{UUID(str(account_id))}"
+    assert body["next"] is None
+    items: list[dict[str, Any]] = body["items"]
+    return items
 
 
-async def test_given_no_session_when_asking_who_i_am_then_401_and_identity_is_not_asked(portal: Any) -> None:
-    response = await portal.browser.get("/api/me")
+async def test_given_two_browsers_when_sessions_are_listed_then_both_and_which_is_this_one(
+    portal: Any,
+) -> None:
+    portal.browser.headers["User-Agent"] = "Mozilla/5.0 (home)"
+    account_id = await portal.sign_in()
+    await portal.sign_in()  # in place of the first: somebody else's now
+    await portal.sign_in(account_id=account_id)
+    portal.clock.forward(minutes=3)
+    async with portal.another_browser() as library:
+        library.headers["User-Agent"] = "Mozilla/5.0 (library)"
+        await portal.sign_in(account_id=account_id, browser=library)
+        portal.clock.forward(minutes=4)
+
+        here = await sessions_of(portal.browser)
+        there = await sessions_of(library)
+
+    newest, oldest = here
+    assert set(newest) == {"id", "createdAt", "seenAt", "userAgent", "current"}
+    assert (newest["userAgent"], newest["current"]) == ("Mozilla/5.0 (library)", False)
+    assert (newest["createdAt"], newest["seenAt"]) == ("2026-11-23T12:03:00Z", "2026-11-23T12:03:00Z")
+    assert (oldest["userAgent"], oldest["current"]) == ("Mozilla/5.0 (home)", True)
+    assert oldest["seenAt"] == "2026-11-23T12:07:00Z", "used just now, though not written yet"
+    assert [session["current"] for session in there] == [True, False]
+    assert [session["id"] for session in there] == [newest["id"], oldest["id"]]
+
+
+async def test_given_sessions_that_are_over_when_listed_then_not_there(portal: Any) -> None:
+    account_id = await portal.sign_in()
+    async with portal.another_browser() as browser:
+        portal.clock.forward(minutes=20)
+        await portal.sign_in(account_id=account_id, browser=browser)
+        portal.clock.forward(minutes=10)
+        assert len(portal.rows.rows) == 2
+        assert [session["current"] for session in await sessions_of(browser)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"Mozilla/5.0 (X11)", "Mozilla/5.0 (X11)"),
+        (b"  a \t\t b\x00\x1b[31m\x7f\x85c  ", "a b [31m c"),
+        (b"x" * 300, "x" * 200),
+        (b"x" * 199 + b" yz", "x" * 199),
+        (b"", ""),
+        (None, ""),
+    ],
+)
+def test_given_any_user_agent_when_kept_then_one_short_line(sent: bytes | None, kept: str) -> None:
+    assert told_user_agent(None if sent is None else sent.decode("latin-1")) == kept
+
+
+async def test_given_another_session_of_mine_when_ended_then_its_row_is_gone_and_it_is_signed_out(
+    portal: Any,
+) -> None:
+    account_id = await portal.sign_in()
+    async with portal.another_browser() as lost:
+        await portal.sign_in(account_id=account_id, browser=lost)
+        [other] = [s for s in await sessions_of(portal.browser) if not s["current"]]
+
+        response = await portal.browser.delete(f"/api/sessions/{other['id']}", headers=portal.csrf)
+
+        assert response.status_code == 204
+        assert "set-cookie" not in response.headers
+        assert len(portal.rows.rows) == 1
+        assert (await lost.get("/api/sessions")).status_code == 401
+    assert len(await sessions_of(portal.browser)) == 1
+    again = await portal.browser.delete(f"/api/sessions/{other['id']}", headers=portal.csrf)
+    assert (again.status_code, again.json()["type"]) == (404, "/problems/session-unknown")
+
+
+async def test_given_this_session_when_ended_by_its_id_then_the_cookie_is_cleared_too(portal: Any) -> None:
+    await portal.sign_in()
+    [mine] = await sessions_of(portal.browser)
+    response = await portal.browser.delete(f"/api/sessions/{mine['id']}", headers=portal.csrf)
+    assert response.status_code == 204
+    assert 'portal=""' in response.headers["set-cookie"]
+    assert not portal.rows.rows
+
+
+async def test_hazard_anothers_session_when_ended_then_404_and_it_lives(portal: Any) -> None:
+    await portal.sign_in()
+    async with portal.another_browser() as other:
+        await portal.sign_in(browser=other)
+        [theirs] = await sessions_of(other)
+        for session_id in (theirs["id"], str(uuid4())):
+            response = await portal.browser.delete(f"/api/sessions/{session_id}", headers=portal.csrf)
+            assert (response.status_code, response.json()["type"]) == (404, "/problems/session-unknown")
+        assert len(await sessions_of(other)) == 1
+
+
+async def test_hazard_table_away_when_ending_one_then_503_and_it_lives(portal: Any) -> None:
+    account_id = await portal.sign_in()
+    async with portal.another_browser() as other:
+        await portal.sign_in(account_id=account_id, browser=other)
+        items = await sessions_of(portal.browser)
+        portal.rows.away = True
+        for session in items:
+            response = await portal.browser.delete(f"/api/sessions/{session['id']}", headers=portal.csrf)
+            assert response.status_code == 503
+            assert "set-cookie" not in response.headers
+        assert (await portal.browser.get("/api/sessions")).status_code == 503
+        portal.rows.away = False
+        assert len(await sessions_of(other)) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/sessions"), ("DELETE", f"/api/sessions/{uuid4()}")]
+)
+async def test_given_a_visitor_when_asking_for_sessions_then_401(portal: Any, method: str, path: str) -> None:
+    response = await portal.browser.request(method, path, headers=portal.csrf)
     assert (response.status_code, response.json()["type"]) == (401, "/problems/not-signed-in")
-    assert not portal.identity.seen
+
+
+async def test_hazard_password_checked_before_it_changed_then_the_session_counts_as_begun_before(
+    portal: Any,
+) -> None:
+    asked = portal.clock.now
+
+    async def slow(_: Any) -> web.StreamResponse:
+        portal.clock.forward(seconds=2)
+        return web.json_response(
+            {"accountId": str(uuid4()), "patientId": str(uuid4()), "level": "basic", "roles": []}
+        )
+
+    portal.identity.answer = slow
+    response = await portal.browser.post("/api/sessions", json=CREDENTIALS, headers=portal.csrf)
+    assert response.status_code == 201
+    [session] = portal.rows.rows.values()
+    assert session.created_at == asked

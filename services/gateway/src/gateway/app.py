@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from gateway.account import endpoint as account
 from gateway.database import answering, connected, connection
 from gateway.edge.cookie import SessionCookie
 from gateway.edge.csrf import CsrfMiddleware, origins_of
@@ -61,7 +62,7 @@ def dressed(app: FastAPI, settings: GatewaySettings) -> FastAPI:
     app.title = "Patient Portal"
     app.version = "1"
     app.state.session_cookie = SessionCookie(settings.https)
-    for room in (sessions.router, forwarding(ROUTES), timeline.router, landing.router):
+    for room in (sessions.router, account.router, forwarding(ROUTES), timeline.router, landing.router):
         app.include_router(room)
     app.router.routes.append(Mount("", app=landing.nothing_here))
     # Outermost, so that errors wear them too.

@@ -31,6 +31,9 @@ _ANSWER_SECONDS: Final = 10.0
 _PROBE_SECONDS: Final = 1.0
 _CONNECTIONS: Final = 128
 
+CLIENT_ADDRESS: Final = "portal-client-address"
+"""Tells identity, which limits attempts, where a request comes from. A client cannot send it."""
+
 _PASSED_IN: Final = (
     "accept",
     "accept-language",
@@ -66,7 +69,10 @@ class ServiceFailed(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request to a service. `path` and `query` are ready to be sent; `caller` is None for a visitor."""
+    """One request to a service. `path` and `query` are ready to be sent; `caller` is None for a visitor.
+
+    `client_address`: of the person's own machine, for a service that limits attempts by address.
+    """
 
     method: str
     path: str
@@ -75,6 +81,7 @@ class Ask:
     query: str = ""
     headers: Mapping[str, str] | None = None
     body: bytes = b""
+    client_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,8 @@ class Upstream:
         headers = {name: value for name in _PASSED_IN if (value := given.get(name)) is not None}
         headers["accept-encoding"] = "identity"
         headers["traceparent"] = current_trace().traceparent
+        if ask.client_address is not None:
+            headers[CLIENT_ADDRESS] = ask.client_address
         if ask.caller is not None:
             token = self._signer.sign(ask.caller, audience=self.name, now=ask.now)
             headers["authorization"] = f"Bearer {token}"

@@ -12,11 +12,24 @@ from portal_chassis.access import Caller, NotSignedIn
 from portal_chassis.positions import HEADER, decode
 
 
+async def _sessions(request: Request) -> OpenSessions:
+    sessions: OpenSessions = request.app.state.sessions
+    return sessions
+
+
+async def _cookie(request: Request) -> SessionCookie:
+    cookie: SessionCookie = request.app.state.session_cookie
+    return cookie
+
+
+Sessions = Annotated[OpenSessions, Depends(_sessions)]
+Cookie = Annotated[SessionCookie, Depends(_cookie)]
+
+
 async def session_of(request: Request) -> Session | None:
     """Return the live session of the request's cookie, or None for a visitor."""
-    cookie: SessionCookie = request.app.state.session_cookie
-    sessions: OpenSessions = request.app.state.sessions
-    return await sessions.find(cookie.read(request))
+    cookie = await _cookie(request)
+    return await (await _sessions(request)).find(cookie.read(request))
 
 
 async def signed_in(request: Request) -> Session:

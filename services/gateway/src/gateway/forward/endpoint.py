@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from gateway.edge.client import client_address
 from gateway.edge.csrf import SAFE_METHODS, CrossSite
 from gateway.edge.signed_in import caller_of, session_of
 from gateway.forward.routes import Forwarded
@@ -45,13 +47,14 @@ def _handler(route: Forwarded) -> Callable[[Request], Awaitable[Response]]:
         answer = await upstreams[route.service].ask(
             Ask(
                 method=route.method,
-                # What matched is fixed text and UUIDs: nothing in it needs quoting.
-                path=request.url.path.removeprefix(_PREFIX),
+                # Quoted again: where a token belongs, anything may have been typed.
+                path=quote(request.scope["path"].removeprefix(_PREFIX)),
                 caller=None if session is None else caller_of(session, request),
                 now=clock(),
                 query=request.scope["query_string"].decode("latin-1"),
                 headers=request.headers,
                 body=b"" if route.method in SAFE_METHODS else await request.body(),
+                client_address=client_address(request) if route.service == "identity" else None,
             )
         )
         return answer.response()
