@@ -18,6 +18,7 @@ def account(account_id: UUID, **changed: Any) -> dict[str, Any]:
         "patientId": str(uuid4()),
         "email": "anna@example.com",
         "emailConfirmed": True,
+        "newEmail": None,
         "givenName": "Anna",
         "familyName": "Nowak",
         "phone": "+48600100200",

@@ -13,19 +13,8 @@ from portal_chassis.settings import SettingsError
 CREDENTIALS = {"email": "anna@example.com", "password": "a long password"}
 
 
-async def status_of_me(portal: Any) -> int:
-    portal.identity.says(
-        {
-            "accountId": str(uuid4()),
-            "patientId": str(uuid4()),
-            "email": "anna@example.com",
-            "givenName": "Anna",
-            "familyName": "Nowak",
-            "language": "pl",
-            "level": "basic",
-        }
-    )
-    response = await portal.browser.get("/api/me")
+async def status_when_searching(portal: Any) -> int:
+    response = await portal.browser.get("/api/slots")
     return int(response.status_code)
 
 
@@ -75,7 +64,7 @@ async def test_given_a_new_account_when_created_then_signed_in_at_once(portal: A
     assert response.json() == {"accountId": str(account_id), "level": "basic"}
     assert portal.identity.seen[0].path == "/accounts"
     assert portal.identity.seen[0].headers["Idempotency-Key"] == "k1"
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
 
 
 async def test_given_a_refused_account_when_created_then_no_session(portal: Any) -> None:
@@ -95,11 +84,11 @@ async def test_given_identity_speaks_nonsense_when_signing_in_then_502_and_no_se
 async def test_given_a_session_when_idle_for_30_minutes_then_over(portal: Any) -> None:
     await portal.sign_in()
     portal.clock.forward(minutes=29, seconds=59)
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
     portal.clock.forward(minutes=29, seconds=59)
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
     portal.clock.forward(minutes=30)
-    assert await status_of_me(portal) == 401
+    assert await status_when_searching(portal) == 401
 
 
 async def test_given_use_in_one_process_when_asked_in_another_then_not_idle(portal: Any) -> None:
@@ -107,7 +96,7 @@ async def test_given_use_in_one_process_when_asked_in_another_then_not_idle(port
     other = OpenSessions(portal.rows, portal.clock)
     token = portal.browser.cookies["portal"]
     portal.clock.forward(minutes=29)
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
     await portal.app.state.sessions.write_seen()
     portal.clock.forward(minutes=29)
     assert await other.find(token) is not None
@@ -117,38 +106,38 @@ async def test_given_constant_use_when_12_hours_are_over_then_the_session_is(por
     await portal.sign_in()
     for _ in range(12 * 4 - 1):
         portal.clock.forward(minutes=15)
-        assert await status_of_me(portal) == 200
+        assert await status_when_searching(portal) == 200
     portal.clock.forward(minutes=15)
-    assert await status_of_me(portal) == 401
+    assert await status_when_searching(portal) == 401
 
 
 async def test_given_a_sign_out_elsewhere_when_5_seconds_are_over_then_it_is_seen(portal: Any) -> None:
     await portal.sign_in()
     elsewhere = OpenSessions(portal.rows, portal.clock)
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
     session = await elsewhere.find(portal.browser.cookies["portal"])
     assert session is not None
     await elsewhere.end(session)
 
     portal.clock.forward(seconds=5)
 
-    assert await status_of_me(portal) == 401
+    assert await status_when_searching(portal) == 401
 
 
 async def test_given_a_fresh_look_when_used_within_5_seconds_then_the_table_is_not_asked(portal: Any) -> None:
     await portal.sign_in()
     portal.rows.away = True
     portal.clock.forward(seconds=4)
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
     portal.clock.forward(seconds=1)
-    assert await status_of_me(portal) == 503
+    assert await status_when_searching(portal) == 503
 
 
 async def test_hazard_clock_set_back_then_a_remembered_row_is_not_believed(portal: Any) -> None:
     await portal.sign_in()
     portal.rows.rows.clear()
     portal.clock.forward(days=-1)
-    assert await status_of_me(portal) == 401
+    assert await status_when_searching(portal) == 401
 
 
 async def test_given_a_session_when_signed_out_then_the_row_is_gone_and_the_cookie_cleared(
@@ -163,7 +152,7 @@ async def test_given_a_session_when_signed_out_then_the_row_is_gone_and_the_cook
     assert not portal.rows.rows
     assert 'portal=""' in response.headers["set-cookie"]
     portal.browser.cookies.set("portal", token)
-    assert await status_of_me(portal) == 401
+    assert await status_when_searching(portal) == 401
 
 
 async def test_hazard_table_away_when_signing_out_then_503_and_still_signed_in(portal: Any) -> None:
@@ -176,7 +165,7 @@ async def test_hazard_table_away_when_signing_out_then_503_and_still_signed_in(p
     assert response.headers["retry-after"]
     assert "set-cookie" not in response.headers
     portal.rows.away = False
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
 
 
 async def test_hazard_table_away_when_signing_in_then_503_and_no_cookie(portal: Any) -> None:
@@ -190,7 +179,7 @@ async def test_hazard_table_away_when_signing_in_then_503_and_no_cookie(portal: 
 async def test_hazard_table_away_when_uses_are_written_then_they_are_kept_for_later(portal: Any) -> None:
     await portal.sign_in()
     portal.clock.forward(minutes=20)
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
     portal.rows.away = True
     with pytest.raises(Exception, match="does not answer"):
         await portal.app.state.sessions.write_seen()
@@ -214,7 +203,7 @@ async def test_hazard_fixation_given_a_planted_cookie_when_signing_in_then_a_new
     assert len(portal.rows.rows) == 1
     portal.browser.cookies.clear()
     portal.browser.cookies.set("portal", planted)
-    assert await status_of_me(portal) == 401
+    assert await status_when_searching(portal) == 401
 
 
 @pytest.mark.parametrize("planted", ["x", "a" * 43, "ż" * 43, "a" * 5000])
@@ -246,11 +235,11 @@ async def test_given_https_when_signing_in_then_a_host_cookie_with_secure(make_p
     name, *attributes = response.headers["set-cookie"].split("; ")
     assert name.startswith("__Host-portal=")
     assert {a.lower() for a in attributes} == {"httponly", "path=/", "samesite=lax", "secure"}
-    assert await status_of_me(portal) == 200
+    assert await status_when_searching(portal) == 200
     token = name.partition("=")[2]
     portal.browser.cookies.clear()
     portal.browser.cookies.set("portal", token)
-    assert await status_of_me(portal) == 401, "the plain name must not count over TLS"
+    assert await status_when_searching(portal) == 401, "the plain name must not count over TLS"
 
 
 @pytest.mark.parametrize("url", ["http://portal.example", "ftp://127.0.0.1", "portal", ""])

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from portal_chassis.app import create_app
+from portal_chassis.capabilities import LevelTooLow
 from portal_chassis.problems import FieldError, Invalid, pointer, problems
 from portal_eventstore.decision import Conflict, IdempotencyKeyReused, KeyUnavailable
 
@@ -66,6 +67,10 @@ def app() -> FastAPI:  # noqa: C901 - one small endpoint a case
     @app.get("/later")
     async def later() -> None:
         raise KeyUnavailable
+
+    @app.get("/locked")
+    async def locked() -> None:
+        raise LevelTooLow
 
     @app.get("/invalid")
     async def invalid() -> None:
@@ -127,6 +132,15 @@ async def test_given_a_refusal_when_answered_then_it_is_a_problem_document(app: 
         "instance": "urn:uuid:4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
     }
     assert "retry-after" not in response.headers
+
+
+async def test_given_what_a_level_locks_when_refused_then_the_ways_to_unlock_it_are_named(
+    app: FastAPI,
+) -> None:
+    response = await ask(app, "GET", "/locked")
+    assert response.status_code == 403
+    assert response.json()["type"] == "/problems/level-too-low"
+    assert response.json()["unlockWays"] == ["bank", "call-centre", "contact-form", "facility"]
 
 
 async def test_given_unavailable_when_answered_then_it_says_when_to_come_back(app: FastAPI) -> None:

@@ -4,7 +4,7 @@ Every service reads it, and the web app shows it, so that what is locked is seen
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from portal_events.identity import Level
 from portal_eventstore.decision import Forbidden
@@ -38,6 +38,8 @@ UNLOCK_WAYS: Final = ("bank", "call-centre", "contact-form", "facility")
 
 class LevelTooLow(Forbidden):
     """The account's level does not have this capability: confirming one's identity raises it."""
+
+    extensions: ClassVar[Mapping[str, Any]] = {"unlockWays": UNLOCK_WAYS}
 
     code = "level-too-low"
     title = "Confirm your identity to use this"

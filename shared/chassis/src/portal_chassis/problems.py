@@ -139,7 +139,7 @@ def problem_response(
     detail: str | None = None,
     errors: Sequence[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
-    extensions: Mapping[str, str] | None = None,
+    extensions: Mapping[str, Any] | None = None,
 ) -> Response:
     """Write one problem document; `extensions` are members of this problem type's own (RFC 9457, 3.2)."""
     document: dict[str, Any] = {"type": f"/problems/{code}", "title": title, "status": status}
@@ -153,7 +153,10 @@ def problem_response(
 
 
 def refusal_response(refusal: Refusal) -> Response:
-    """Write the problem document of a refusal; `retry_after` (seconds) becomes its header."""
+    """Write the problem document of a refusal; `retry_after` (seconds) becomes its header.
+
+    `extensions`, where the refusal has them, are members of its problem type's own.
+    """
     headers: dict[str, str] = {}
     retry_after = getattr(refusal, "retry_after", None)
     if retry_after is not None:
@@ -162,7 +165,13 @@ def refusal_response(refusal: Refusal) -> Response:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     errors = refusal.errors if isinstance(refusal, Invalid) else None
     return problem_response(
-        refusal.code, refusal.title, refusal.status, detail=refusal.detail, errors=errors, headers=headers
+        refusal.code,
+        refusal.title,
+        refusal.status,
+        detail=refusal.detail,
+        errors=errors,
+        headers=headers,
+        extensions=getattr(refusal, "extensions", None),
     )
 
 

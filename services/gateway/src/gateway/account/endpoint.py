@@ -34,17 +34,18 @@ _IDENTITY: Final = "identity.events"
 
 
 class Account(FromIdentity):
-    """An account as its owner sees it; members of staff have no birth date or sex here."""
+    """An account as its owner sees it. `new_email`: an address that is not confirmed from both sides yet."""
 
     account_id: UUID
-    patient_id: UUID | None = None
+    patient_id: UUID
     email: str
-    email_confirmed: bool = False
+    email_confirmed: bool
+    new_email: str | None
     given_name: str
     family_name: str
-    phone: str | None = None
-    birth_date: date | None = None
-    sex: Sex | None = None
+    birth_date: date
+    sex: Sex
+    phone: str
     language: str
     level: Level
 
