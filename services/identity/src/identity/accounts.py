@@ -25,8 +25,11 @@ from portal_events.identity import (
 )
 from portal_events.sensitive import Plain, Sealed, reveal
 from portal_events.stored import StoredEvent
-from portal_eventstore.decision import Criterion, NotFound, about
+from portal_eventstore.decision import Criterion, about
 from portal_eventstore.store import EventStore, Query
+
+OWNER: Final = "identity"
+"""Whose log this is."""
 
 _ABOUT_AN_ACCOUNT: Final[tuple[type[Event], ...]] = (
     AccountCreated,
@@ -36,13 +39,6 @@ _ABOUT_AN_ACCOUNT: Final[tuple[type[Event], ...]] = (
     EmailChanged,
     IdentityConfirmed,
 )
-
-
-class AccountUnknown(NotFound):
-    """Nobody's, or somebody else's."""
-
-    code = "account-unknown"
-    title = "There is no such account"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,17 @@ from typing import Any, Final
 import asyncpg
 from fastapi import FastAPI
 
-from identity.accounts import Accounts
+from identity.accounts import OWNER, Accounts
+from identity.confirm_identity.confirmation import Confirmation
 from identity.credentials import Credentials, PostgresCredentials
 from identity.data_keys import DataKeys, PostgresDataKeys
 from identity.my_account import endpoint as my_account
 from identity.my_accounts import MyAccounts
 from identity.open_account import endpoint as open_account
-from identity.open_account.registration import OWNER, Registration
+from identity.open_account.registration import Registration
+from identity.open_staff_account.personnel import Personnel
 from identity.passwords import Passwords
+from identity.register_patient.desk import Desk
 from identity.settings import IdentitySettings
 from identity.sign_in import endpoint as sign_in
 from identity.sign_in.check import SignIn
@@ -48,23 +51,43 @@ class Parts:
     token_verifier: TokenVerifier
 
 
-def wire(app: FastAPI, parts: Parts) -> Registration:
-    """Give every endpoint what it needs; returns the handler that the demo data uses too."""
-    accounts = Accounts(parts.store, parts.blind_index)
-    registration = Registration(
-        store=parts.store,
-        decider=parts.decider,
-        credentials=parts.credentials,
-        data_keys=parts.data_keys,
-        blind_index=parts.blind_index,
-        request_keys=parts.request_keys,
-        passwords=parts.passwords,
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What commands become events through, over HTTP or in process with any `now`."""
+
+    registration: Registration
+    desk: Desk
+    personnel: Personnel
+    confirmation: Confirmation
+
+
+def handlers(parts: Parts) -> Handlers:
+    """Make the handlers."""
+    return Handlers(
+        registration=Registration(
+            store=parts.store,
+            decider=parts.decider,
+            credentials=parts.credentials,
+            data_keys=parts.data_keys,
+            blind_index=parts.blind_index,
+            request_keys=parts.request_keys,
+            passwords=parts.passwords,
+        ),
+        desk=Desk(parts.decider, parts.data_keys, parts.blind_index),
+        personnel=Personnel(
+            parts.decider, parts.credentials, parts.data_keys, parts.blind_index, parts.passwords
+        ),
+        confirmation=Confirmation(Accounts(parts.store, parts.blind_index), parts.decider, parts.data_keys),
     )
+
+
+def wire(app: FastAPI, parts: Parts) -> None:
+    """Give every endpoint what it needs."""
+    accounts = Accounts(parts.store, parts.blind_index)
     app.state.token_verifier = parts.token_verifier
-    app.state.registration = registration
+    app.state.registration = handlers(parts).registration
     app.state.sign_in = SignIn(accounts, parts.credentials, parts.passwords)
     app.state.my_accounts = MyAccounts(accounts, parts.data_keys)
-    return registration
 
 
 def rooms(*, clock: Clock = utc_now, lifespan: Any = None) -> FastAPI:

@@ -7,9 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from identity.accounts import Accounts, AccountUnknown
+from identity.accounts import Accounts
 from identity.data_keys import DataKeys
 from identity.links import CONFIRMATION_LIFETIME
+from identity.rules.account_unknown import AccountUnknown
 from portal_events.identity import Level, Sex
 from portal_eventstore.decision import KeyUnavailable
 

@@ -28,7 +28,9 @@ and not exists (select from event_tag t where t.tag = 'account:' || c.account_id
 """
 _KEYS: Final = """
 delete from issued_key k where k.patient_id between $1 and $2
-and not exists (select from event_tag t where t.tag = 'patient:' || k.patient_id)
+and not exists (
+    select from event_tag t where t.tag in ('patient:' || k.patient_id, 'account:' || k.patient_id)
+)
 """
 
 _log = structlog.get_logger()

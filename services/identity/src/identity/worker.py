@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
+from identity.accounts import OWNER
 from identity.settings import IdentitySettings
 from identity.sweep import Sweeper
 from portal_chassis.clock import utc_now
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.issue_keys import KeyPublisher
 from portal_eventstore.publish import Relay
-
-OWNER = "identity"
 
 
 class _Part(Protocol):

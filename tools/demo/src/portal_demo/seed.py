@@ -19,7 +19,7 @@ from booking.book_appointment.decide import BOOK_APPOINTMENT, BookAppointment
 from booking.open_doctor_day.decide import OPEN_DOCTOR_DAY, slot_id
 from booking.rules.wall_clock import slot_starts
 from identity.accounts import Accounts
-from identity.app import connected, rooms, wire
+from identity.app import connected, handlers
 from identity.open_account.registration import Registration
 from identity.rules.form import Form
 from identity.settings import IdentitySettings
@@ -124,7 +124,7 @@ async def _open_accounts(
     )
     async with connected(settings) as parts:
         accounts = Accounts(parts.store, parts.blind_index)
-        registration = wire(rooms(), parts)
+        registration = handlers(parts).registration
         return list(
             await asyncio.gather(*(_account(p, began, passwords, accounts, registration) for p in PATIENTS))
         )

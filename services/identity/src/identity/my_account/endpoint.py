@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from identity.accounts import AccountUnknown
 from identity.my_accounts import MyAccount, MyAccounts
+from identity.rules.account_unknown import AccountUnknown
 from portal_chassis.access import CurrentCaller, NotSignedIn
 from portal_chassis.clock import CurrentTime
 from portal_chassis.problems import problems
@@ -14,7 +14,7 @@ from portal_eventstore.decision import KeyUnavailable, StoreUnavailable
 router = APIRouter()
 
 
-def _my_accounts(request: Request) -> MyAccounts:
+async def _my_accounts(request: Request) -> MyAccounts:
     my_accounts: MyAccounts = request.app.state.my_accounts
     return my_accounts
 

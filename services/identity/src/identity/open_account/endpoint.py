@@ -84,7 +84,7 @@ class Account(BaseModel):
     level: Level
 
 
-def _registration(request: Request) -> Registration:
+async def _registration(request: Request) -> Registration:
     registration: Registration = request.app.state.registration
     return registration
 

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from identity.accounts import OWNER
+from identity.command_context import command_context
 from identity.credentials import Credentials
 from identity.data_keys import DataKeys
 from identity.open_account.decide import (
@@ -30,7 +32,6 @@ from identity.rules.password import password_faults
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.positions import Positions, of_outcome
 from portal_chassis.problems import FieldError, Invalid
-from portal_chassis.trace import current_trace
 from portal_events.blind import BlindIndex, normalise_email
 from portal_events.identity import AccountCreated
 from portal_events.sensitive import Plain
@@ -39,7 +40,6 @@ from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.execute import Decider
 from portal_eventstore.store import EventStore, Query
 
-OWNER: Final = "identity"
 ROUTE: Final = "POST /accounts"
 
 
@@ -76,17 +76,10 @@ class Registration:
         if faults:
             raise Invalid([FieldError(f.pointer, f.code, f.detail) for f in faults])
         command = self._command(form, now)
-        trace = current_trace()
         request = self.request_keys.request(
             actor=command.email_tag, route=ROUTE, key=idempotency_key, body=body
         )
-        context = Context(
-            time=now,
-            actor=str(command.account_id),
-            correlation_id=trace.correlation_id,
-            request=request,
-            traceparent=trace.traceparent,
-        )
+        context = command_context(now=now, actor=str(command.account_id), request=request)
         if await self._somebody_known(command):
             # A repeat or a refusal: neither needs a hash, or leaves a key on Kafka for ever.
             return _opened(await self.decider.execute(ANSWER_REPEAT, command, context))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, Protocol
 
 from identity.rules.pesel import Pesel, PeselInvalidError, read_pesel
 from identity.rules.text import blank, unreadable
@@ -62,6 +62,26 @@ class Form:
         return [word for word in known if word is not None]
 
 
+class Identified(Protocol):
+    """What says who somebody is: a PESEL, or birth date, sex and passport number."""
+
+    @property
+    def pesel(self) -> str | None:
+        """Eleven digits."""
+
+    @property
+    def birth_date(self) -> str | None:
+        """As it was typed."""
+
+    @property
+    def sex(self) -> Sex | None:
+        """Administrative sex."""
+
+    @property
+    def passport(self) -> str | None:
+        """A passport's number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Who a form without faults is about."""
@@ -72,10 +92,10 @@ class Person:
 
 def form_faults(form: Form, today: date) -> list[Fault]:
     """Return what is wrong, field by field, but for the password's strength (rules/password.py)."""
-    return [*_contact_faults(form), *_identity_faults(form, today), *_consent_faults(form)]
+    return [*_contact_faults(form), *identity_faults(form, today), *_consent_faults(form)]
 
 
-def person(form: Form) -> Person:
+def person(form: Identified) -> Person:
     """Return birth date and sex of a form that has no faults."""
     if form.pesel is not None:
         read = read_pesel(form.pesel)
@@ -120,7 +140,8 @@ def _contact_faults(form: Form) -> Iterator[Fault]:
     yield from language_faults(form.language)
 
 
-def _identity_faults(form: Form, today: date) -> Iterator[Fault]:
+def identity_faults(form: Identified, today: date) -> Iterator[Fault]:
+    """Say whether somebody is identified, and by nothing that contradicts itself."""
     born = _date(form.birth_date)
     if form.birth_date is not None and born is None:
         yield Fault("/birthDate", "birth-date-invalid", "A birth date is written YYYY-MM-DD")
@@ -141,7 +162,7 @@ def _identity_faults(form: Form, today: date) -> Iterator[Fault]:
             yield Fault("/sex", "missing", "With a passport, the sex is required")
 
 
-def _pesel_faults(form: Form, text: str, born: date | None, today: date) -> Iterator[Fault]:
+def _pesel_faults(form: Identified, text: str, born: date | None, today: date) -> Iterator[Fault]:
     if form.passport is not None:
         yield Fault("/passport", "pesel-or-passport", "With a PESEL, no passport number is wanted")
     try:

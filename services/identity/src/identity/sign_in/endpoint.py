@@ -37,7 +37,7 @@ class SignedInAccount(BaseModel):
     roles: tuple[str, ...]
 
 
-def _sign_in(request: Request) -> SignIn:
+async def _sign_in(request: Request) -> SignIn:
     sign_in: SignIn = request.app.state.sign_in
     return sign_in
 
