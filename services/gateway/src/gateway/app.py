@@ -22,6 +22,8 @@ from gateway.landing import endpoint as landing
 from gateway.sessions import endpoint as sessions
 from gateway.settings import GatewaySettings
 from gateway.timeline import endpoint as timeline
+from gateway.timeline import stream
+from gateway.timeline.streams import Streams
 from gateway.unavailable import ServiceUnavailable
 from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import TokenSigner
@@ -42,7 +44,8 @@ def make_app(settings: GatewaySettings, *, clock: Clock = utc_now) -> FastAPI:
                 "booking": Upstream("booking", settings.booking_url, http, signer),
                 "identity": Upstream("identity", settings.identity_url, http, signer),
             }
-            async with app.state.sessions.kept():
+            app.state.streams = Streams(settings.database_url, app.state.stopping)
+            async with app.state.sessions.kept(), app.state.streams.kept():
                 yield
 
     app = dressed(create_app("gateway", lifespan=lifespan, clock=clock), settings)
@@ -62,7 +65,14 @@ def dressed(app: FastAPI, settings: GatewaySettings) -> FastAPI:
     app.title = "Patient Portal"
     app.version = "1"
     app.state.session_cookie = SessionCookie(settings.https)
-    for room in (sessions.router, account.router, forwarding(ROUTES), timeline.router, landing.router):
+    for room in (
+        sessions.router,
+        account.router,
+        forwarding(ROUTES),
+        timeline.router,
+        stream.router,
+        landing.router,
+    ):
         app.include_router(room)
     app.router.routes.append(Mount("", app=landing.nothing_here))
     # Outermost, so that errors wear them too.

@@ -1,0 +1,154 @@
+"""How does a page that is open learn of changes? Server-sent events (WHATWG HTML, 9.2).
+
+`ready` says where the stream begins, `item` tells an item as the page does, `reset` asks for the page to be
+read again. An event's id is a vector of positions, the text of `Portal-Position`; a client that comes back
+with the last one gets first what it has missed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Header, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.edge.open_sessions import OpenSessions
+from gateway.edge.session import Session
+from gateway.edge.signed_in import CurrentSession
+from gateway.timeline.changes import Changes, Look, Place
+from gateway.timeline.filters import State
+from gateway.timeline.item import FORMAT, item_of
+from gateway.timeline.page import locked
+from gateway.timeline.streams import Streams, TooManyStreams
+from gateway.unavailable import ServiceUnavailable
+from portal_chassis.access import NotSignedIn, PatientOnly
+from portal_chassis.clock import Clock
+from portal_chassis.positions import decode, encode
+from portal_chassis.problems import problems
+
+router = APIRouter()
+
+_RETRY: Final = b"retry: 1000\n\n"
+_BEAT: Final = b":\n\n"
+_BEAT_SECONDS: Final = 15.0
+# A session that was ended elsewhere is noticed within five seconds, the look itself included.
+_CHECK_SECONDS: Final = 3.0
+# Who takes nothing for so long is let go, and comes back with the last id.
+_STALLED_SECONDS: Final = 4.0
+
+
+class EventStream(Response):
+    """An answer that goes on until the client, the session or the process ends."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, state: Any, session: Session, patient_id: UUID, last_event_id: str | None) -> None:
+        """Take the app's state, whose timeline it is, and what the client says that it knows."""
+        # Proxies that buffer answers would hold the events back.
+        super().__init__(headers={"x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._streams: Streams = state.streams
+        self._sessions: OpenSessions = state.sessions
+        self._clock: Clock = state.clock
+        self._session = session
+        self._patient_id = patient_id
+        self._changes = Changes(state.pool, patient_id)
+        self._last_event_id = last_event_id
+        self._gone = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events; refusals are raised before the answer has begun."""
+        del scope
+        with self._streams.opened(self._session.account_id, self._patient_id) as woken:
+            # From here on the stream is woken: what this look is too early for, the next one sees.
+            begun, place = await self._begin()
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            watching = asyncio.create_task(self._watch(receive, woken))
+            try:
+                async for events in self._events(begun, place, woken):
+                    async with asyncio.timeout(_STALLED_SECONDS):
+                        await send({"type": "http.response.body", "body": events, "more_body": True})
+            except ServiceUnavailable:
+                # Nobody knows what is missed now, or whether the session lives: the client comes again.
+                pass
+            except TimeoutError:
+                return
+            finally:
+                watching.cancel()
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _begin(self) -> tuple[bytes, Place]:
+        """Return what the stream begins with, and the place that it tells."""
+        known = self._changes.place(decode(self._last_event_id))
+        look = await self._changes.since(known)
+        if self._last_event_id is None:
+            return self._event("ready", look.place), look.place
+        if known is None or known.booking > look.place.booking or known.identity > look.place.identity:
+            return self._event("reset", look.place), look.place
+        return self._news(look, known), look.place
+
+    async def _events(self, begun: bytes, place: Place, woken: asyncio.Event) -> AsyncIterator[bytes]:
+        yield _RETRY + begun
+        time = asyncio.get_running_loop().time
+        check, beat = time() + _CHECK_SECONDS, time() + _BEAT_SECONDS
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(check, beat)):
+                    await woken.wait()
+            if self._gone or self._streams.stopping.is_set():
+                return
+            if time() >= check:
+                if not await self._sessions.lives(self._session):
+                    return
+                check = time() + _CHECK_SECONDS
+            news = b""
+            if woken.is_set():
+                woken.clear()
+                look = await self._changes.since(place)
+                news, place = self._news(look, place), look.place
+            if news or time() >= beat:
+                yield news or _BEAT
+                beat = time() + _BEAT_SECONDS
+
+    def _news(self, look: Look, known: Place) -> bytes:
+        """Return the events for what changed after `known`; another level changes the whole page."""
+        if look.raised > known.identity:
+            return self._event("reset", look.place)
+        now = self._clock()
+        hidden = () if locked(look.level) is None else (State.COMPLETED,)
+        return b"".join(
+            self._event("item", Place(row["position"], look.place.identity), item)
+            for row in look.rows
+            if (item := item_of(row, now))["state"] not in hidden
+        )
+
+    def _event(self, name: str, place: Place, data: object = None) -> bytes:
+        position = encode(self._changes.positions(place))
+        head = f"event: {name}\nid: {position}\ndata: ".encode()
+        return head + orjson.dumps({} if data is None else data, option=FORMAT) + b"\n\n"
+
+    async def _watch(self, receive: Receive, woken: asyncio.Event) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        woken.set()
+
+
+@router.get(
+    "/api/timeline/stream",
+    response_class=EventStream,
+    responses=problems(NotSignedIn, PatientOnly, TooManyStreams, ServiceUnavailable),
+)
+async def stream(
+    request: Request,
+    session: CurrentSession,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> Response:
+    """Follow the signed-in patient's timeline as server-sent events."""
+    if session.patient_id is None:
+        raise PatientOnly
+    return EventStream(request.app.state, session, session.patient_id, last_event_id)
