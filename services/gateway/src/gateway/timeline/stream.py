@@ -140,6 +140,7 @@ class EventStream(Response):
 
 @router.get(
     "/api/timeline/stream",
+    status_code=200,  # FastAPI's description cannot read it off this class
     response_class=EventStream,
     responses=problems(NotSignedIn, PatientOnly, TooManyStreams, ServiceUnavailable),
 )
