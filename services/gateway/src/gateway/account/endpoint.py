@@ -50,6 +50,14 @@ class Account(FromIdentity):
     level: Level
 
 
+class Me(Account):
+    """The account with what its session and its level allow, by capability."""
+
+    roles: tuple[str, ...]
+    capabilities: dict[str, bool]
+    unlock_ways: tuple[str, ...]
+
+
 class PasswordReset(FromIdentity):
     """Identity's word whose password is another one now."""
 
@@ -58,6 +66,7 @@ class PasswordReset(FromIdentity):
 
 @router.get(
     "/api/me",
+    response_model=Me,
     responses=problems(*_READ),
     openapi_extra={"x-asks": "identity GET /accounts/{account_id}"},
 )
@@ -69,6 +78,7 @@ async def me(request: Request, session: CurrentSession, identity: Identity, now:
 
 @router.patch(
     "/api/me",
+    response_model=Me,
     responses=problems(NotSignedIn, *_WRITTEN),
     openapi_extra={"x-asks": "identity PATCH /accounts/{account_id}"},
 )

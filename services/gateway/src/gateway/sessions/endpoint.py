@@ -1,5 +1,6 @@
 """How does a person get a session, see and end those there are, and leave?"""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
@@ -44,9 +45,34 @@ class SignedIn(FromIdentity):
     roles: tuple[str, ...] = ("patient",)
 
 
+class Opened(FromIdentity):
+    """Whose session was opened, in the cookie that comes with this answer."""
+
+    account_id: UUID
+    level: Level
+
+
+class SessionItem(FromIdentity):
+    """One place where the account is signed in; `current` is the one that asks."""
+
+    id: UUID
+    created_at: datetime
+    seen_at: datetime
+    user_agent: str
+    current: bool
+
+
+class SessionPage(FromIdentity):
+    """All of them."""
+
+    items: list[SessionItem]
+    next: None
+
+
 @router.post(
     "/api/accounts",
     status_code=201,
+    response_model=Opened,
     responses=_SIGNING_IN,
     openapi_extra={"x-asks": "identity POST /accounts"},
 )
@@ -61,6 +87,7 @@ async def create_account(
 @router.post(
     "/api/sessions",
     status_code=201,
+    response_model=Opened,
     responses=_SIGNING_IN,
     openapi_extra={"x-asks": "identity POST /sign-ins"},
 )
@@ -72,7 +99,7 @@ async def sign_in(
     return await _signed_in(request, ask, await identity.ask(ask), sessions, cookie)
 
 
-@router.get("/api/sessions", responses=problems(NotSignedIn, ServiceUnavailable))
+@router.get("/api/sessions", response_model=SessionPage, responses=problems(NotSignedIn, ServiceUnavailable))
 async def list_sessions(session: CurrentSession, sessions: Sessions) -> Response:
     """List where the account is signed in, the newest first."""
     items = [
@@ -91,7 +118,7 @@ async def list_sessions(session: CurrentSession, sessions: Sessions) -> Response
 @router.delete(
     "/api/sessions/current",
     status_code=204,
-    responses=problems(CrossSite, NotSignedIn, ServiceUnavailable),
+    responses=problems(CrossSite, NotSignedIn, BodyTooLarge, ServiceUnavailable),
 )
 async def sign_out(session: CurrentSession, sessions: Sessions, cookie: Cookie) -> Response:
     """End this session: its row is gone before the answer, or the answer is not 204."""
@@ -102,7 +129,7 @@ async def sign_out(session: CurrentSession, sessions: Sessions, cookie: Cookie) 
 @router.delete(
     "/api/sessions/{session_id:uuid}",
     status_code=204,
-    responses=problems(CrossSite, NotSignedIn, SessionUnknown, ServiceUnavailable),
+    responses=problems(CrossSite, NotSignedIn, SessionUnknown, BodyTooLarge, ServiceUnavailable),
 )
 async def end_session(
     session_id: UUID, session: CurrentSession, sessions: Sessions, cookie: Cookie

@@ -10,7 +10,7 @@ from gateway.database import answering
 from gateway.edge.signed_in import CurrentSession
 from gateway.timeline.filters import From, Kinds, Limit, OneState, To, read_cursor
 from gateway.timeline.item import FORMAT
-from gateway.timeline.page import Wanted, read_page
+from gateway.timeline.page import Page, Wanted, read_page
 from gateway.timeline.project import TIMELINE
 from gateway.unavailable import ServiceUnavailable
 from portal_chassis.access import NotSignedIn, PatientOnly
@@ -24,7 +24,11 @@ router = APIRouter()
 _WAIT_SECONDS: Final = 2.0
 
 
-@router.get("/api/timeline", responses=problems(NotSignedIn, PatientOnly, Invalid, ServiceUnavailable))
+@router.get(
+    "/api/timeline",
+    response_model=Page,
+    responses=problems(NotSignedIn, PatientOnly, Invalid, ServiceUnavailable),
+)
 async def timeline(  # noqa: PLR0913, PLR0917 - FastAPI calls it, by name
     request: Request,
     session: CurrentSession,

@@ -2,10 +2,14 @@
 
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 from gateway.timeline.filters import State
+from gateway.timeline.kind import Kind
 from portal_events.booking import Source
 
 FORMAT: Final = orjson.OPT_UTC_Z
@@ -24,6 +28,38 @@ NAMES: Final = """
     left join directory doctor on doctor.id = t.doctor_id
     left join directory facility on facility.id = t.facility_id
 """
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class Place(_Told):
+    """Where the visit is, and whom to call about it."""
+
+    name: str
+    street: str
+    postal_code: str
+    city: str
+    phone: str
+
+
+class Item(_Told):
+    """What `item_of` returns. Names are null until the network's catalogue has been read."""
+
+    id: UUID
+    appointment_id: UUID
+    kind: Kind
+    state: State
+    starts_at: datetime
+    zone: str
+    minutes: int
+    title: str | None
+    title_en: str | None
+    doctor: str | None
+    facility: Place | None
+    source: Source
+    cancellable: bool
 
 
 def item_of(row: Any, now: datetime) -> dict[str, Any]:

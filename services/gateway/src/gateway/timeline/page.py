@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
 from gateway.database import connection
 from gateway.timeline.filters import Cursor, State
-from gateway.timeline.item import COLUMNS, NAMES, item_of
+from gateway.timeline.item import COLUMNS, NAMES, Item, item_of
 from gateway.timeline.kind import Kind
 from portal_chassis.capabilities import capabilities_of, unlock_ways_of
 from portal_events.identity import Level
@@ -33,6 +36,23 @@ left join lateral (
 {NAMES}
 order by t.starts_at desc, t.id desc
 """  # noqa: S608 - our own columns
+
+
+class Locked(BaseModel):
+    """Items in these states are there at a higher level only."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    states: list[State]
+    unlock_ways: list[str]
+
+
+class Page(BaseModel):
+    """What `read_page` returns; `next` is the cursor of the page after it."""
+
+    items: list[Item]
+    next: str | None
+    locked: Locked | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
