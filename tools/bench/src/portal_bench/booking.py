@@ -45,6 +45,7 @@ _RATE: Final = 50
 _GOAL: Final = 0.35
 _LONGEST_MS: Final = 50.0
 _SEEN_SECONDS: Final = 120.0
+_OFFERED: Final = "select count(*) from free_slots_offer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ async def make_wishes(portal: Portal, patients: int) -> list[Wish]:
     chance = random.Random(1)
     store = await PostgresStore.connect(portal.databases["booking"], "booking")
     decider = Decider(store)
+    view = await asyncpg.connect(portal.databases["booking"])
+    offered = await view.fetchval(_OFFERED)
     slots = await _open_days(decider, ceil(patients / _SLOTS_A_DAY))
     await decider.close()
     await store.close()
@@ -105,7 +108,12 @@ async def make_wishes(portal: Portal, patients: int) -> list[Wish]:
     for day in slots:
         chance.shuffle(people)
         wishes += [Wish(person, slot) for person, slot in zip(people, day, strict=False)]
-    await _until_offered(portal.databases["booking"], sum(map(len, slots)))
+    offered += sum(map(len, slots))
+    async with asyncio.timeout(_SEEN_SECONDS):
+        while await view.fetchval(_OFFERED) < offered:  # noqa: ASYNC110  another process writes it
+            await asyncio.sleep(0.2)
+    await view.execute("vacuum analyze")
+    await view.close()
     chance.shuffle(wishes)
     return wishes
 
@@ -138,16 +146,6 @@ async def _open_days(decider: Decider, doctors: int) -> list[list[UUID]]:
             if isinstance(event, DoctorDayOpened):
                 slots[event.date] += [slot.slot_id for slot in event.slots]
     return list(slots.values())
-
-
-async def _until_offered(database_url: str, slots: int) -> None:
-    """Wait until booking's view of offers has every slot."""
-    connection = await asyncpg.connect(database_url)
-    async with asyncio.timeout(_SEEN_SECONDS):
-        while await connection.fetchval("select count(*) from free_slots_offer") < slots:  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
-    await connection.execute("vacuum analyze")
-    await connection.close()
 
 
 def _service(service_id: UUID) -> AddService:

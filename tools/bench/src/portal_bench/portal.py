@@ -43,6 +43,7 @@ class Portal:
     bare: int
     spare: int
     databases: Mapping[str, str]
+    bare_pid: int
 
     @property
     def run(self) -> Run:
@@ -55,11 +56,12 @@ class Portal:
     def cpu(self) -> dict[str, float]:
         """Return the seconds of CPU that each part has used: the portal's processes and their servers."""
         leaders = {record.name: record.pid for record in self.run.processes} | _servers()
+        leaders["bare"] = self.bare_pid
         used = dict.fromkeys(leaders, 0.0)
         for status in _statuses():
             for name, leader in leaders.items():
                 # PostgreSQL's children lead groups of their own.
-                if leader in (status.group, status.parent):
+                if leader in (status.pid, status.group, status.parent):
                     used[name] += status.seconds
         return used
 
@@ -79,7 +81,6 @@ def running_portal(server: str, kafka: str, state: Path) -> Iterator[Portal]:
     state.mkdir(parents=True)
     databases = asyncio.run(_make_databases(server))
     ports = internal_ports(state, ["portal", "bare", "spare"])
-    portal = Portal(state, ports["portal"], ports["bare"], ports["spare"], databases)
     told = {k: v for k, v in os.environ.items() if not k.startswith(("DATABASE_URL", "KAFKA_"))}
     up = {
         **told,
@@ -90,17 +91,19 @@ def running_portal(server: str, kafka: str, state: Path) -> Iterator[Portal]:
     bare = {**told, "DATABASE_URL": databases["floor"]}
     with (
         (state / "output").open("wb") as output,
-        _process(["portal_launcher", "up", "--no-seed", "--port", str(portal.port)], up, output) as launcher,
-        _process(["portal_bench.bare", str(portal.bare)], bare, output),
+        _process(
+            ["portal_launcher", "up", "--no-seed", "--port", str(ports["portal"])], up, output
+        ) as launcher,
+        _process(["portal_bench.bare", str(ports["bare"])], bare, output) as floor,
     ):
         deadline = time.monotonic() + _START_SECONDS
         while not (found := read_run(state / "run.json")) or not found.ready:
             if launcher.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the portal did not start; its logs are in {state / 'logs'}")
             time.sleep(0.1)
-        while ask_now(portal.bare).missing == "no answer":
+        while ask_now(ports["bare"]).missing == "no answer":
             time.sleep(0.1)
-        yield portal
+        yield Portal(state, ports["portal"], ports["bare"], ports["spare"], databases, floor.pid)
 
 
 @contextlib.contextmanager

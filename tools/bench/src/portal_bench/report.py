@@ -12,7 +12,7 @@ RESULTS = Path("bench/results")
 
 @dataclass(frozen=True)
 class Result:
-    """One figure beside its floor, measured in the same run.
+    """One figure beside its floor, measured in the same run; None where there is nothing barer.
 
     `ratio`: figure / floor. `peers`: other figures of the run, by name. `goal`: in words; `met`: whether.
     """
@@ -20,20 +20,20 @@ class Result:
     name: str
     figure: float
     unit: str
-    floor: float
+    floor: float | None
     goal: str
     met: bool
     peers: dict[str, float] = field(default_factory=dict)
 
     @property
-    def ratio(self) -> float:
+    def ratio(self) -> float | None:
         """How many times the floor."""
-        return round(self.figure / self.floor, 3)
+        return None if self.floor is None else round(self.figure / self.floor, 3)
 
-    def write(self) -> Path:
-        """Write bench/results/<name>.json."""
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        path = RESULTS / f"{self.name}.json"
+    def write(self, folder: Path) -> Path:
+        """Write <name>.json."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.json"
         machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
         path.write_text(
             json.dumps(
@@ -51,7 +51,8 @@ class Result:
 
     def show(self) -> None:
         """Print the figure, its floor and the ratio."""
-        print(f"\n{self.name}: {self.figure:,.0f} {self.unit}; floor {self.floor:,.0f}; ratio {self.ratio}")
+        beside = "" if self.floor is None else f"; floor {self.floor:,.0f}; ratio {self.ratio}"
+        print(f"\n{self.name}: {self.figure:,.0f} {self.unit}{beside}")
         for name, figure in self.peers.items():
             print(f"  {name}: {figure:,.2f}")
         print(f"  goal: {self.goal} -> {'met' if self.met else 'NOT MET'}")
