@@ -12,8 +12,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from booking.appointments.find import find_desk_phone
 from booking.free_slots.find import find_slot
-from booking.ports import Place
+from booking.rules.wanted_slot import WantedSlot
 from booking.worker import PROJECTIONS
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
@@ -25,6 +26,7 @@ from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import MIGRATIONS
 from portal_eventstore.project import view_of
 
+from .facts import wanted
 from .house import Gate, House, open_network, opened_house, project
 
 
@@ -56,15 +58,13 @@ async def house(gate: Gate) -> AsyncIterator[House]:
     store = MemoryStore("booking")
     async with opened_house(gate, store) as built:
         await open_network(built.decider)
-        places = {
-            slot.slot_id: Place(day.doctor_id, slot.starts_at, slot.minutes)
-            for stored in await store.tail(0, 1000)
-            if isinstance(day := stored.decode(), DoctorDayOpened)
-            for slot in day.slots
-        }
 
-        async def find(wanted: UUID) -> Place | None:
-            return places.get(wanted)
+        async def find(slot_id: UUID) -> WantedSlot | None:
+            for day in await built.events(DoctorDayOpened):
+                for slot in day.slots:
+                    if slot.slot_id == slot_id:
+                        return wanted(slot, day.doctor_id)
+            return None
 
         built.state.find_slot = find
         yield built
@@ -87,5 +87,6 @@ async def shown(gate: Gate, views: Any) -> AsyncIterator[House]:
         await open_network(built.decider)
         built.state.views = views
         built.state.find_slot = partial(find_slot, views)
+        built.state.find_desk_phone = partial(find_desk_phone, views)
         await project(views, await built.store.tail(0, 1000))
         yield built

@@ -4,24 +4,27 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
+from uuid_utils.compat import uuid7
 
 from booking.add_doctor.decide import ADD_DOCTOR, AddDoctor
 from booking.add_facility.decide import ADD_FACILITY, AddFacility
 from booking.add_service.decide import ADD_SERVICE, AddService
 from booking.app import build_app
+from booking.hold_slot.decide import HOLD_SLOT, HoldSlot
 from booking.open_doctor_day.decide import OPEN_DOCTOR_DAY, OpenDoctorDay, Session, slot_id
 from booking.rules.wall_clock import Hours
 from booking.worker import PROJECTIONS
 from portal_chassis.access import Caller, TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.positions import Positions
+from portal_events.base import Event
 from portal_events.booking import Mode, ServiceKind
 from portal_events.identity import Level
 from portal_events.stored import StoredEvent
@@ -32,10 +35,12 @@ from portal_eventstore.execute import Decider
 from portal_eventstore.project import Received
 from portal_eventstore.store import EventStore
 
+E = TypeVar("E", bound=Event)
+
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAY = date(2026, 11, 2)
 ANNA, JAN = UUID(int=1), UUID(int=2)
-DENTIST, INTERNIST = UUID(int=11), UUID(int=12)
+DENTIST, INTERNIST, CARDIOLOGIST = UUID(int=11), UUID(int=12), UUID(int=13)
 OCHOTA, MOKOTOW, KRAKOW = UUID(int=21), UUID(int=22), UUID(int=23)
 NOWAK, LIS = UUID(int=31), UUID(int=32)
 ROOMS = {
@@ -116,6 +121,35 @@ def slot_of(starts_at: datetime = SIX, *, facility: UUID = OCHOTA, doctor: UUID 
     return slot_id(doctor, facility, DENTIST, starts_at)
 
 
+async def offer(house: "House", **terms: Any) -> UUID:
+    """Let Lis offer, on these terms, a service that nobody else offers; return its one slot."""
+    command = replace(INTERNISTS_VISIT, service_id=CARDIOLOGIST, modes=(Mode.IN_PERSON,), **terms)
+    await house.decider.execute(ADD_SERVICE, command, CONTEXT)
+    hours = session(KRAKOW, Hours(time(20), time(20, 30)), service=CARDIOLOGIST)
+    day = OpenDoctorDay(doctor_id=LIS, day=DAY, sessions=(hours,))
+    await house.decider.execute(OPEN_DOCTOR_DAY, day, CONTEXT)
+    return slot_id(LIS, KRAKOW, CARDIOLOGIST, SIX + timedelta(hours=2))
+
+
+async def offers(house: "House", number: int) -> list[UUID]:
+    """Let Lis offer a dentist's slots, one after another, on the next day from eight in the morning."""
+    morning = Hours(time(8), time(8 + number // 2, 30 * (number % 2)))
+    day = OpenDoctorDay(doctor_id=LIS, day=DAY + timedelta(days=1), sessions=(session(KRAKOW, morning),))
+    await house.decider.execute(OPEN_DOCTOR_DAY, day, CONTEXT)
+    eight = SIX + timedelta(hours=14)
+    return [slot_of(eight + n * timedelta(minutes=30), facility=KRAKOW, doctor=LIS) for n in range(number)]
+
+
+async def held(house: "House", slot: UUID, patient: UUID = ANNA) -> UUID:
+    """Hold a slot by the decision itself: the endpoint's answer needs the catalogue's views."""
+    found = await house.state.find_slot(slot)
+    command = HoldSlot(
+        hold_id=uuid7(), patient_id=patient, slot=found, level=Level.BASIC, now=house.clock[-1]
+    )
+    await house.decider.execute(HOLD_SLOT, command, replace(CONTEXT, time=command.now))
+    return command.hold_id
+
+
 class Keys:
     """Data keys in memory; `arrived` says whose are here."""
 
@@ -137,10 +171,12 @@ class Gate:
     verifier: TokenVerifier
     request_keys: RequestKeys
 
-    def headers(self, patient: UUID | None, positions: Positions | None = None) -> dict[str, str]:
+    def headers(
+        self, patient: UUID | None, positions: Positions | None = None, now: datetime = NOW
+    ) -> dict[str, str]:
         """Return the token of a patient's account, or of staff."""
         caller = Caller(patient or UUID(int=77), patient, (), positions or {})
-        return {"Authorization": f"Bearer {self.signer.sign(caller, audience='booking', now=NOW)}"}
+        return {"Authorization": f"Bearer {self.signer.sign(caller, audience='booking', now=now)}"}
 
 
 @dataclass
@@ -153,38 +189,85 @@ class House:
     decider: Decider
     keys: Keys
     gate: Gate
+    clock: list[datetime] = field(default_factory=lambda: [NOW])
+    levels: dict[UUID, Level] = field(default_factory=dict)
+    phones: dict[UUID, str] = field(default_factory=dict)
     waited: list[tuple[str, Positions]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def headers(self, patient: UUID | None) -> dict[str, str]:
+        """Return a token that is good at the house's own time."""
+        return self.gate.headers(patient, now=self.clock[-1])
+
+    async def events(self, cls: type[E]) -> list[E]:
+        """Return the events of a class, oldest first."""
+        stored = [event.decode() for event in await self.store.tail(0, 1000)]
+        return [event for event in stored if isinstance(event, cls)]
 
     async def book(
         self, body: object, *, patient: UUID | None = ANNA, key: str | None = None
     ) -> httpx.Response:
         """Book with a fresh Idempotency-Key, unless one is given."""
-        headers = {**self.gate.headers(patient), "Idempotency-Key": key or f"key-{next(self.numbers)}"}
+        headers = {**self.headers(patient), "Idempotency-Key": key or f"key-{next(self.numbers)}"}
         headers["Content-Type"] = "application/json"
         # Written by json, which can say what no UTF-8 text can: "\\ud800".
         return await self.client.post("/appointments", content=json.dumps(body), headers=headers)
 
+    async def hold(self, slot: UUID, *, patient: UUID = ANNA, key: str | None = None) -> httpx.Response:
+        """Choose a slot."""
+        return await self._post("/holds", {"slotId": str(slot)}, patient, key)
+
+    async def release(self, hold_id: object, *, patient: UUID = ANNA) -> httpx.Response:
+        """Give a slot back."""
+        return await self.client.delete(f"/holds/{hold_id}", headers=self.headers(patient))
+
+    async def cancel(
+        self, appointment_id: object, *, patient: UUID = ANNA, key: str | None = None
+    ) -> httpx.Response:
+        """Cancel an appointment."""
+        return await self._post(f"/appointments/{appointment_id}/cancellation", None, patient, key)
+
+    async def move(
+        self, appointment_id: object, body: object, *, patient: UUID = ANNA, key: str | None = None
+    ) -> httpx.Response:
+        """Move an appointment with a fresh Idempotency-Key, unless one is given."""
+        key = key or f"key-{next(self.numbers)}"
+        return await self._post(f"/appointments/{appointment_id}/move", body, patient, key)
+
+    async def _post(self, path: str, body: object, patient: UUID, key: str | None) -> httpx.Response:
+        headers = self.headers(patient) | ({} if key is None else {"Idempotency-Key": key})
+        return await self.client.post(path, json=body, headers=headers)
+
     async def get(self, path: str, **query: str) -> httpx.Response:
         """Read as Anna."""
-        return await self.client.get(path, params=query, headers=self.gate.headers(ANNA))
+        return await self.client.get(path, params=query, headers=self.headers(ANNA))
 
 
 @asynccontextmanager
 async def opened_house(gate: Gate, store: EventStore) -> AsyncIterator[House]:
     """Run the app over a store; slots are looked up, and views read, as the caller arranges."""
-    app = build_app(clock=lambda: NOW)
+    clock = [NOW]
+    app = build_app(clock=lambda: clock[-1])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://booking") as client:
-        house = House(client, app.state, store, Decider(store), Keys(), gate)
+        house = House(client, app.state, store, Decider(store), Keys(), gate, clock)
 
         async def seen(view: str, positions: Positions) -> bool:
             house.waited.append((view, positions))
             return True
 
+        async def level_of(patient: UUID) -> Level:
+            return house.levels.get(patient, Level.BASIC)
+
+        async def find_desk_phone(_: UUID, appointment: UUID) -> str | None:
+            return house.phones.get(appointment)
+
         app.state.token_verifier = gate.verifier
         app.state.request_keys = gate.request_keys
         app.state.decider = house.decider
+        app.state.store = store
+        app.state.level_of = level_of
+        app.state.find_desk_phone = find_desk_phone
         app.state.data_keys = house.keys
         app.state.seen = seen
         yield house

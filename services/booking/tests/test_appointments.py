@@ -7,7 +7,7 @@ import pytest
 
 from portal_events.keys import new_data_key
 
-from .house import ANNA, JAN, SIX, House, project, slot_of
+from .house import ANNA, JAN, PHONE, SIX, House, project, slot_of
 
 pytestmark = pytest.mark.connected
 
@@ -23,7 +23,7 @@ async def booked(house: House, *, minutes: int = 0, patient: UUID = ANNA, reason
 
 async def test_given_a_booking_when_read_then_it_is_shown_with_its_reason(shown: House) -> None:
     shown.keys.arrived[ANNA] = new_data_key()
-    appointment_id = await booked(shown, reason="Ból zęba\0🦷")
+    appointment_id = await booked(shown, reason="Ból zęba 🦷")
     answer = await shown.get(f"/appointments/{appointment_id}")
     assert (answer.status_code, answer.json()) == (
         200,
@@ -38,7 +38,23 @@ async def test_given_a_booking_when_read_then_it_is_shown_with_its_reason(shown:
             "zone": "Europe/Warsaw",
             "minutes": 30,
             "status": "booked",
-            "reason": "Ból zęba\0🦷",
+            "source": "portal",
+            "cancellable": True,
+            "service": {
+                "id": "00000000-0000-0000-0000-00000000000b",
+                "name": "Stomatolog",
+                "nameEn": "Dentist",
+            },
+            "doctor": {"id": "00000000-0000-0000-0000-00000000001f", "name": "lek. med. Anna Nowak"},
+            "facility": {
+                "id": "00000000-0000-0000-0000-000000000015",
+                "name": "Zdrovia Ochota",
+                "street": "ul. 1 Sierpnia 8",
+                "postalCode": "02-134",
+                "city": "Warszawa",
+                "phone": PHONE,
+            },
+            "reason": "Ból zęba 🦷",
         },
     )
     row = await shown.state.views.fetchrow("select * from appointments")

@@ -1,237 +1,333 @@
-"""When does a booking succeed, when is it refused, and can any order of bookings break the rules?"""
+"""When does a booking succeed, and when is it refused?"""
 
-from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from itertools import combinations
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given as any_of
-from hypothesis import settings
-from hypothesis import strategies as st
 
-from booking.book_appointment.decide import (
-    BOOK_APPOINTMENT,
-    BookAppointment,
-    BookingLimit,
-    PatientBusy,
-    SlotInPast,
-    SlotTaken,
-    SlotUnknown,
-)
-from booking.rules.booking_limit import LIMIT
+from booking.book_appointment.decide import BOOK_APPOINTMENT, BookAppointment
+from booking.rules.booking_limit import LIMIT, BookingLimit
+from booking.rules.free_time import PatientBusy, SlotTaken
+from booking.rules.offer import SlotInPast, SlotUnknown
+from booking.rules.own_holds import HoldExpired
+from booking.rules.service_terms import ModeNotOffered, ReferralRequired
+from portal_chassis.capabilities import LevelTooLow
 from portal_events.base import Event
-from portal_events.booking import AppointmentBooked, DoctorDayOpened, Mode, Slot, Source
+from portal_events.booking import (
+    Mode,
+    Slot,
+    Source,
+)
+from portal_events.identity import Level
 from portal_events.sensitive import Plain
-from portal_eventstore.decision import Refusal
 from portal_eventstore.spec import given
 
-ANNA, JAN = UUID(int=1), UUID(int=2)
-DOCTOR, OTHER_DOCTOR = UUID(int=3), UUID(int=4)
-OCHOTA, MOKOTOW, DENTIST = UUID(int=5), UUID(int=6), UUID(int=7)
-ZONE = "Europe/Warsaw"
-NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-AT_17 = datetime(2026, 11, 2, 17, tzinfo=UTC)
+from .facts import (
+    ANNA,
+    AT_17,
+    HOLD,
+    HYGIENIST,
+    JAN,
+    LATER,
+    MINUTE,
+    NEXT,
+    NOW,
+    OPENED,
+    OTHER_DOCTOR,
+    OTHER_HOLD,
+    OTHER_VISIT,
+    SERVICE,
+    SLOT,
+    THERE,
+    VISIT,
+    booked,
+    cancelled,
+    held,
+    moved,
+    opened,
+    released,
+    service,
+    slot,
+    visit,
+    wanted,
+)
 
 
-def slot(number: int, starts_at: datetime, minutes: int = 30, facility: UUID = OCHOTA) -> Slot:
-    return Slot(
-        slot_id=UUID(int=number),
-        service_id=DENTIST,
-        facility_id=facility,
-        mode=Mode.TELEPHONE,
-        starts_at=starts_at,
-        minutes=minutes,
-    )
-
-
-def opened(*slots: Slot, doctor: UUID = DOCTOR) -> DoctorDayOpened:
-    return DoctorDayOpened(doctor_id=doctor, date=date(2026, 11, 2), zone=ZONE, slots=slots)
-
-
-def booked(taken: Slot, patient: UUID, *, doctor: UUID = DOCTOR, number: int = 900) -> AppointmentBooked:
-    return AppointmentBooked(
-        appointment_id=UUID(int=number),
-        slot_id=taken.slot_id,
+def book(chosen: Slot = SLOT, patient: UUID = ANNA, **more: Any) -> BookAppointment:
+    command = BookAppointment(
+        appointment_id=VISIT,
         patient_id=patient,
-        doctor_id=doctor,
-        service_id=taken.service_id,
-        facility_id=taken.facility_id,
-        mode=taken.mode,
-        starts_at=taken.starts_at,
-        minutes=taken.minutes,
-        zone=ZONE,
-        source=Source.PORTAL,
+        slot=wanted(chosen),
+        level=Level.BASIC,
+        now=NOW,
     )
+    return replace(command, **more)
 
 
-def book(
-    wanted: Slot, patient: UUID = ANNA, *, doctor: UUID = DOCTOR, now: datetime = NOW
-) -> BookAppointment:
-    return BookAppointment(
-        appointment_id=UUID(int=900),
-        patient_id=patient,
-        slot_id=wanted.slot_id,
-        doctor_id=doctor,
-        starts_at=wanted.starts_at,
-        minutes=wanted.minutes,
-        now=now,
-    )
-
-
-SLOT = slot(100, AT_17)
-HERE_AND_THERE = (SLOT, slot(101, AT_17, facility=MOKOTOW))
-NEXT = slot(102, AT_17 + timedelta(minutes=30))
-LATER_VISITS = [slot(200 + n, NOW + timedelta(days=30 + n)) for n in range(LIMIT)]
+AHEAD = [
+    booked(slot(200 + n, NOW + timedelta(days=30 + n)), appointment=UUID(int=700 + n)) for n in range(LIMIT)
+]
+ELSEWHERE = slot(109, AT_17 + 15 * MINUTE)
+JANS = booked(SLOT, JAN, appointment=OTHER_VISIT)
 
 
 def test_given_the_offer_when_booked_then_the_patient_has_it_as_offered() -> None:
-    given(BOOK_APPOINTMENT, opened(SLOT)).when(book(SLOT)).then(booked(SLOT, ANNA))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED).when(book()).then(booked(SLOT))
 
 
 def test_given_a_reason_when_booked_then_the_event_carries_it() -> None:
-    reason = Plain("Ból zęba \0 🦷")
-    expected = booked(SLOT, ANNA).model_copy(update={"reason": reason})
-    given(BOOK_APPOINTMENT, opened(SLOT)).when(replace(book(SLOT), reason=reason)).then(expected)
+    reason = Plain("Ból zęba 🦷")
+    expected = booked(SLOT).model_copy(update={"reason": reason})
+    given(BOOK_APPOINTMENT, SERVICE, OPENED).when(book(reason=reason)).then(expected)
 
 
-def test_given_the_patient_holds_the_slot_when_booked_again_then_nothing() -> None:
-    given(BOOK_APPOINTMENT, opened(SLOT), booked(SLOT, ANNA)).when(book(SLOT)).then_nothing()
+def test_given_the_way_in_which_it_is_offered_when_booked_so_then_booked() -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED).when(book(mode=Mode.TELEPHONE)).then(booked(SLOT))
 
 
-def test_given_a_full_calendar_when_a_held_slot_is_booked_again_then_nothing() -> None:
-    visits = [booked(visit, ANNA) for visit in LATER_VISITS]
-    given(BOOK_APPOINTMENT, opened(SLOT), booked(SLOT, ANNA), *visits).when(book(SLOT)).then_nothing()
+def test_given_another_way_when_booked_then_refused_as_not_offered() -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED).when(book(mode=Mode.VIDEO)).then_refused(ModeNotOffered)
 
 
-def test_given_no_offer_when_booked_then_refused_as_unknown() -> None:
-    given(BOOK_APPOINTMENT, opened(NEXT)).when(book(SLOT)).then_refused(SlotUnknown)
+def test_given_the_patient_has_the_slot_when_booked_again_then_nothing() -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, booked(SLOT)).when(book()).then_nothing()
+
+
+def test_given_the_patient_moved_to_the_slot_when_booked_again_then_nothing() -> None:
+    history = (booked(NEXT), moved(visit(NEXT), visit(SLOT)))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(book()).then_nothing()
 
 
 @pytest.mark.parametrize(
-    "moved",
+    "more",
     [
-        replace(book(SLOT), starts_at=AT_17 + timedelta(minutes=1)),
-        replace(book(SLOT), minutes=15),
+        {"hold_id": OTHER_HOLD},
+        {"now": AT_17 + MINUTE},
+        {"mode": Mode.VIDEO},
     ],
 )
-def test_given_an_offer_at_another_time_when_booked_then_refused_as_unknown(moved: BookAppointment) -> None:
-    given(BOOK_APPOINTMENT, opened(SLOT)).when(moved).then_refused(SlotUnknown)
+def test_given_the_patient_has_the_slot_when_booked_in_whatever_way_then_nothing(
+    more: dict[str, Any],
+) -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, booked(SLOT), *AHEAD).when(book(**more)).then_nothing()
+
+
+def test_given_no_offer_when_booked_then_refused_as_unknown() -> None:
+    given(BOOK_APPOINTMENT, SERVICE, opened(NEXT)).when(book()).then_refused(SlotUnknown)
+
+
+def test_given_no_service_when_booked_then_refused_as_unknown() -> None:
+    given(BOOK_APPOINTMENT, OPENED).when(book()).then_refused(SlotUnknown)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        replace(wanted(SLOT), starts_at=AT_17 + MINUTE),
+        replace(wanted(SLOT), minutes=15),
+        replace(wanted(SLOT), service_id=HYGIENIST),
+    ],
+)
+def test_given_an_offer_elsewhere_than_looked_for_when_booked_then_refused_as_unknown(elsewhere: Any) -> None:
+    given(BOOK_APPOINTMENT, OPENED).when(book(slot=elsewhere)).then_refused(SlotUnknown)
 
 
 def test_given_a_visit_that_begins_now_when_booked_then_refused_as_past() -> None:
-    given(BOOK_APPOINTMENT, opened(SLOT)).when(book(SLOT, now=AT_17)).then_refused(SlotInPast)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED).when(book(now=AT_17)).then_refused(SlotInPast)
+    before = AT_17 - timedelta(microseconds=1)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED).when(book(now=before)).then(booked(SLOT))
+
+
+def test_given_a_service_of_the_full_level_when_booked_then_only_a_full_account_has_it() -> None:
+    facts = (service(levels=(Level.FULL,)), OPENED)
+    given(BOOK_APPOINTMENT, *facts).when(book()).then_refused(LevelTooLow)
+    given(BOOK_APPOINTMENT, *facts).when(book(level=Level.FULL)).then(booked(SLOT))
+
+
+def test_given_a_service_that_needs_a_referral_when_booked_then_refused() -> None:
+    facts = (service(referral_required=True), OPENED)
+    for more in ({}, {"level": Level.FULL}, {"source": Source.DESK}):
+        given(BOOK_APPOINTMENT, *facts).when(book(**more)).then_refused(ReferralRequired)
 
 
 def test_given_anothers_booking_when_booked_then_refused_as_taken() -> None:
-    given(BOOK_APPOINTMENT, opened(SLOT), booked(SLOT, JAN)).when(book(SLOT)).then_refused(SlotTaken)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, JANS).when(book()).then_refused(SlotTaken)
 
 
 def test_given_the_doctor_is_booked_at_another_address_when_booked_then_refused_as_taken() -> None:
-    here, there = HERE_AND_THERE
-    given(BOOK_APPOINTMENT, opened(*HERE_AND_THERE), booked(there, JAN)).when(book(here)).then_refused(
-        SlotTaken
-    )
+    there = booked(THERE, JAN, appointment=OTHER_VISIT)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, there).when(book()).then_refused(SlotTaken)
 
 
 def test_given_a_booking_that_reaches_into_the_slot_when_booked_then_refused_as_taken() -> None:
-    long = slot(103, AT_17 - timedelta(minutes=30), minutes=31)
-    given(BOOK_APPOINTMENT, opened(SLOT, long), booked(long, JAN)).when(book(SLOT)).then_refused(SlotTaken)
+    long = slot(104, AT_17 - 30 * MINUTE, minutes=31)
+    facts = (SERVICE, opened(SLOT, long), booked(long, JAN))
+    given(BOOK_APPOINTMENT, *facts).when(book()).then_refused(SlotTaken)
 
 
 def test_given_a_booking_over_midnight_when_the_next_day_is_booked_then_refused_as_taken() -> None:
     before = slot(104, datetime(2026, 11, 2, 22, 30, tzinfo=UTC), minutes=60)  # 23:30 to 00:30 in Warsaw
     after = slot(105, datetime(2026, 11, 2, 23, tzinfo=UTC))
-    given(BOOK_APPOINTMENT, opened(before, after), booked(before, JAN)).when(book(after)).then_refused(
-        SlotTaken
-    )
+    facts = (SERVICE, opened(before, after), booked(before, JAN))
+    given(BOOK_APPOINTMENT, *facts).when(book(after)).then_refused(SlotTaken)
 
 
 def test_given_bookings_beside_it_when_booked_then_adjacent_visits_do_not_overlap() -> None:
-    before = slot(106, AT_17 - timedelta(minutes=30))
-    history = (opened(before, SLOT, NEXT), booked(before, JAN), booked(NEXT, ANNA))
-    given(BOOK_APPOINTMENT, *history).when(book(SLOT)).then(booked(SLOT, ANNA))
+    before = slot(106, AT_17 - 30 * MINUTE)
+    beside = (booked(before, JAN), booked(NEXT, appointment=OTHER_VISIT))
+    given(BOOK_APPOINTMENT, SERVICE, opened(before, SLOT, NEXT), *beside).when(book()).then(booked(SLOT))
+
+
+def test_given_a_cancelled_booking_when_booked_then_its_time_is_free() -> None:
+    gone = cancelled(visit(SLOT), JAN, appointment=OTHER_VISIT)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, JANS, gone).when(book()).then(booked(SLOT))
+
+
+def test_given_ones_own_cancelled_booking_when_booked_again_then_booked_anew() -> None:
+    history = (booked(SLOT, appointment=OTHER_VISIT), cancelled(visit(SLOT), appointment=OTHER_VISIT))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(book()).then(booked(SLOT))
+
+
+def test_given_a_visit_that_moved_away_when_booked_then_its_old_time_is_free_and_its_new_one_is_not() -> None:
+    history = (JANS, moved(visit(SLOT), visit(NEXT), JAN, appointment=OTHER_VISIT))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(book()).then(booked(SLOT))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(book(NEXT)).then_refused(SlotTaken)
+
+
+def test_given_a_visit_that_came_from_another_day_when_booked_then_refused_as_taken() -> None:
+    elsewhere = visit(slot(107, AT_17 - timedelta(days=7)), OTHER_DOCTOR)
+    arrived = moved(elsewhere, visit(SLOT), JAN, appointment=OTHER_VISIT)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, arrived).when(book()).then_refused(SlotTaken)
+    gone = cancelled(visit(SLOT), JAN, appointment=OTHER_VISIT)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, arrived, gone).when(book()).then(booked(SLOT))
 
 
 def test_given_a_visit_to_another_doctor_when_booked_then_refused_as_busy() -> None:
-    elsewhere = booked(slot(107, AT_17 + timedelta(minutes=15)), ANNA, doctor=OTHER_DOCTOR)
-    given(BOOK_APPOINTMENT, opened(SLOT), elsewhere).when(book(SLOT)).then_refused(PatientBusy)
+    elsewhere = booked(ELSEWHERE, doctor=OTHER_DOCTOR, appointment=OTHER_VISIT)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, elsewhere).when(book()).then_refused(PatientBusy)
 
 
-def test_given_ten_visits_ahead_when_booked_then_refused_for_the_limit() -> None:
-    visits = [booked(visit, ANNA) for visit in LATER_VISITS]
-    given(BOOK_APPOINTMENT, opened(SLOT), *visits).when(book(SLOT)).then_refused(BookingLimit)
+def test_given_the_desk_booked_a_visit_elsewhere_when_booked_then_refused_as_busy() -> None:
+    desks = booked(ELSEWHERE, doctor=OTHER_DOCTOR, appointment=OTHER_VISIT, source=Source.DESK)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, desks).when(book()).then_refused(PatientBusy)
 
 
-def test_given_nine_visits_ahead_and_one_that_begins_now_when_booked_then_there_is_room() -> None:
-    begun = booked(slot(108, NOW), ANNA)
-    visits = [booked(visit, ANNA) for visit in LATER_VISITS[1:]]
-    given(BOOK_APPOINTMENT, opened(SLOT), begun, *visits).when(book(SLOT)).then(booked(SLOT, ANNA))
+def test_given_anothers_hold_when_booked_at_either_address_then_refused_as_taken() -> None:
+    for chosen in (SLOT, THERE):
+        given(BOOK_APPOINTMENT, SERVICE, OPENED, held(SLOT, JAN)).when(book(chosen)).then_refused(SlotTaken)
 
 
-OFFERS = {
-    doctor: tuple(
-        slot(1000 * number + n, AT_17 + timedelta(minutes=10 * n), minutes=minutes, facility=facility)
-        for n in range(60)
-        for minutes, facility in [(15 + 5 * (n % 4), OCHOTA if n % 2 else MOKOTOW)]
-    )
-    for number, doctor in ((1, DOCTOR), (2, OTHER_DOCTOR))
+def test_given_anothers_hold_that_has_lapsed_when_booked_then_booked() -> None:
+    lapsed = held(SLOT, JAN, until=NOW)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, lapsed).when(book()).then(booked(SLOT))
+    live = held(SLOT, JAN, until=NOW + timedelta(microseconds=1))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, live).when(book()).then_refused(SlotTaken)
+
+
+def test_given_anothers_hold_that_was_given_back_when_booked_then_booked() -> None:
+    jans = held(SLOT, JAN)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, jans, released(jans)).when(book()).then(booked(SLOT))
+
+
+def test_given_anothers_hold_beside_it_when_booked_then_booked() -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(NEXT, JAN)).when(book()).then(booked(SLOT))
+
+
+@pytest.mark.parametrize("hold_id", [HOLD, None])
+def test_given_ones_own_hold_when_booked_then_it_ends_with_it(hold_id: UUID | None) -> None:
+    command = book(hold_id=hold_id)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(SLOT)).when(command).then(booked(SLOT, hold=HOLD))
+
+
+def test_given_ones_own_hold_of_the_other_address_when_booked_then_it_is_in_nobodys_way_and_stays() -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(THERE)).when(book()).then(booked(SLOT))
+
+
+def test_given_ones_own_hold_that_has_lapsed_when_booked_without_it_then_booked() -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(SLOT, until=NOW)).when(book()).then(booked(SLOT))
+
+
+LAPSED: dict[str, tuple[Event, ...]] = {
+    "never was": (),
+    "by the clock": (held(SLOT, until=NOW),),
+    "given back": (held(SLOT), released(held(SLOT))),
+    "on another slot": (held(NEXT),),
+    "anothers": (held(SLOT, JAN),),
+    "used": (held(SLOT), booked(SLOT, hold=HOLD), cancelled(visit(SLOT))),
+    "lapsed and taken": (held(SLOT, until=NOW), JANS),
+    "another hold on the slot": (held(SLOT, hold=OTHER_HOLD),),
 }
 
 
-@settings(max_examples=150, deadline=None)
-@any_of(
-    st.lists(
-        st.tuples(
-            st.sampled_from([ANNA, JAN]),
-            st.sampled_from([DOCTOR, OTHER_DOCTOR]),
-            st.integers(0, 59),
-            st.integers(-60, 300),
-        ),
-        max_size=80,
-    )
-)
-def test_given_any_order_of_bookings_when_folded_then_no_rule_is_broken(
-    attempts: list[tuple[UUID, UUID, int, int]],
+@pytest.mark.parametrize("history", LAPSED.values(), ids=LAPSED)
+def test_given_no_live_hold_of_that_id_on_the_slot_when_booked_by_it_then_refused_as_expired(
+    history: tuple[Event, ...],
 ) -> None:
-    log: list[Event] = [opened(*slots, doctor=doctor) for doctor, slots in OFFERS.items()]
-    clock = AT_17
-    for number, (patient, doctor, wanted, minutes) in enumerate(attempts):
-        clock = max(clock, AT_17 + timedelta(minutes=minutes) - timedelta(hours=2))
-        command = replace(
-            book(OFFERS[doctor][wanted], patient, doctor=doctor, now=clock), appointment_id=UUID(int=number)
-        )
-        try:
-            new = _decided(log, command)
-        except Refusal:
-            continue
-        log += new
-        ahead = [e for e in _bookings(log) if e.patient_id == patient and e.starts_at > clock]
-        assert len(ahead) <= LIMIT
-    _assert_nobody_is_in_two_places(_bookings(log))
+    command = book(hold_id=HOLD)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(command).then_refused(HoldExpired)
 
 
-def _decided(log: list[Event], command: BookAppointment) -> list[Event]:
-    """Decide on what the boundary reads of the log, as the store would."""
-    state = BOOK_APPOINTMENT.initial
-    criteria = BOOK_APPOINTMENT.boundary(command)
-    for event in log:
-        if any(c.tag in event.tags() and type(event).__name__ in c.types for c in criteria):
-            state = BOOK_APPOINTMENT.evolve(state, event)
-    return list(BOOK_APPOINTMENT.decide(command, state))
+def test_given_many_refusals_when_booked_then_the_first_to_help_is_said() -> None:
+    """Each step mends what was refused before."""
+    dear = service(levels=(Level.FULL,), referral_required=True)
+    everything = (dear, OPENED, JANS, booked(ELSEWHERE, doctor=OTHER_DOCTOR), *AHEAD)
+    wrong: dict[str, Any] = {"hold_id": HOLD, "now": AT_17, "mode": Mode.VIDEO}
+    for refusal, mended in (
+        (HoldExpired, {"hold_id": None}),
+        (SlotInPast, {"now": NOW}),
+        (ModeNotOffered, {"mode": None}),
+        (LevelTooLow, {"level": Level.FULL}),
+    ):
+        given(BOOK_APPOINTMENT, *everything).when(book(**wrong)).then_refused(refusal)
+        wrong |= mended
+    given(BOOK_APPOINTMENT, *everything).when(book(**wrong)).then_refused(ReferralRequired)
+    given(BOOK_APPOINTMENT, SERVICE, *everything[1:]).when(book()).then_refused(SlotTaken)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *everything[3:]).when(book()).then_refused(PatientBusy)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *AHEAD).when(book()).then_refused(BookingLimit)
 
 
-def _bookings(log: list[Event]) -> list[AppointmentBooked]:
-    return [event for event in log if isinstance(event, AppointmentBooked)]
+def test_given_ten_visits_ahead_when_booked_then_refused_for_the_limit_but_at_the_full_level() -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *AHEAD).when(book()).then_refused(BookingLimit)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *AHEAD).when(book(level=Level.FULL)).then(booked(SLOT))
 
 
-def _assert_nobody_is_in_two_places(visits: list[AppointmentBooked]) -> None:
-    calendars: dict[UUID, list[tuple[datetime, datetime]]] = defaultdict(list)
-    for visit in visits:
-        interval = (visit.starts_at, visit.starts_at + timedelta(minutes=visit.minutes))
-        calendars[visit.doctor_id].append(interval)
-        calendars[visit.patient_id].append(interval)
-    for calendar in calendars.values():
-        for (start, end), (other_start, other_end) in combinations(calendar, 2):
-            assert end <= other_start or other_end <= start
+NOT_COUNTED: dict[str, tuple[Event, ...]] = {
+    "begun": (booked(slot(108, NOW), appointment=OTHER_VISIT),),
+    "cancelled": (
+        booked(LATER, appointment=OTHER_VISIT),
+        cancelled(visit(LATER), appointment=OTHER_VISIT),
+    ),
+    "the desk's": (booked(LATER, appointment=OTHER_VISIT, source=Source.DESK),),
+    "another's": (booked(LATER, JAN, appointment=OTHER_VISIT),),
+    "only held": (held(LATER),),
+}
+
+
+@pytest.mark.parametrize("history", NOT_COUNTED.values(), ids=NOT_COUNTED)
+def test_given_nine_visits_ahead_and_one_that_does_not_count_when_booked_then_there_is_room(
+    history: tuple[Event, ...],
+) -> None:
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *AHEAD[1:], *history).when(book()).then(booked(SLOT))
+
+
+def test_given_nine_visits_ahead_and_one_moved_ahead_when_booked_then_refused_for_the_limit() -> None:
+    past = slot(108, NOW - timedelta(days=1))
+    was_past = (booked(past, appointment=OTHER_VISIT),)
+    put_off = moved(visit(past), visit(LATER), appointment=OTHER_VISIT)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *AHEAD[1:], *was_past, put_off).when(book()).then_refused(
+        BookingLimit
+    )
+
+
+def test_given_a_full_calendar_of_a_basic_account_when_the_desk_books_then_booked_by_the_desk() -> None:
+    facts = (service(levels=(Level.FULL,)), OPENED, *AHEAD)
+    command = book(source=Source.DESK)
+    given(BOOK_APPOINTMENT, *facts).when(command).then(booked(SLOT, source=Source.DESK))
+
+
+def test_given_a_taken_slot_when_the_desk_books_then_refused_as_everybody() -> None:
+    command = book(source=Source.DESK)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, JANS).when(command).then_refused(SlotTaken)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(SLOT, JAN)).when(command).then_refused(SlotTaken)

@@ -9,20 +9,27 @@ from uuid import UUID
 import pytest
 
 from booking.app import build_app
+from booking.open_doctor_day.decide import slot_id
 from portal_chassis.positions import decode
 from portal_events.booking import AppointmentBooked
+from portal_events.identity import Level
 from portal_events.keys import new_data_key
 from portal_events.sensitive import Sealed, reveal
 
-from .house import ANNA, JAN, KRAKOW, LIS, MOKOTOW, SIX, House, slot_of
+from .house import ANNA, INTERNIST, JAN, KRAKOW, LIS, MOKOTOW, NOW, SIX, House, held, offer, offers, slot_of
 
+REASONS = [
+    "Ból zęba 🦷",
+    "Zażółć gęślą jaźń; größer, Übelkeit, ẞ",
+    "<script>alert('x')</script>&amp;",
+    "'; drop table event; --",
+    "one\n\ttwo",
+    "e\u0301\u200d\u202e",
+    "ż" * 1000,
+    "🦷" * 1000,
+]
 SLOT = {"slotId": str(slot_of())}
 HALF_PAST_SIX = SIX + timedelta(minutes=30)
-
-
-async def booked_events(house: House) -> list[AppointmentBooked]:
-    stored = [event.decode() for event in await house.store.tail(0, 1000)]
-    return [event for event in stored if isinstance(event, AppointmentBooked)]
 
 
 async def test_given_a_free_slot_when_booked_then_201_with_the_appointment(house: House) -> None:
@@ -40,6 +47,8 @@ async def test_given_a_free_slot_when_booked_then_201_with_the_appointment(house
         "zone": "Europe/Warsaw",
         "minutes": 30,
         "status": "booked",
+        "source": "portal",
+        "cancellable": True,
         "warnings": [],
     }
     [(place, position)] = decode(answer.headers["Portal-Position"]).items()
@@ -54,7 +63,7 @@ async def test_given_a_booking_when_its_key_comes_again_then_the_same_answer_and
     again = await house.book(SLOT, key="tap")
     assert (again.status_code, again.json()) == (201, first.json())
     assert again.headers["Portal-Position"] == first.headers["Portal-Position"]
-    assert len(await booked_events(house)) == 1
+    assert len(await house.events(AppointmentBooked)) == 1
 
 
 async def test_given_a_booking_when_its_key_comes_with_another_body_then_refused(house: House) -> None:
@@ -69,7 +78,7 @@ async def test_given_a_held_slot_when_booked_with_another_key_then_the_existing_
     first = await house.book(SLOT)
     again = await house.book(SLOT)
     assert (again.status_code, again.json()) == (201, first.json())
-    assert len(await booked_events(house)) == 1
+    assert len(await house.events(AppointmentBooked)) == 1
 
 
 async def test_given_a_taken_slot_when_booked_at_either_address_then_409_slot_taken(house: House) -> None:
@@ -94,7 +103,7 @@ async def test_given_no_such_slot_when_booked_then_404_after_waiting_for_what_th
 ) -> None:
     answer = await house.book({"slotId": str(UUID(int=404))})
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/slot-unknown")
-    assert [view for view, _ in house.waited] == ["free_slots"]
+    assert [view for view, _ in house.waited] == ["levels", "free_slots"]
 
 
 async def test_given_a_slot_that_arrives_while_waiting_when_booked_then_201(house: House) -> None:
@@ -108,7 +117,7 @@ async def test_given_a_slot_that_arrives_while_waiting_when_booked_then_201(hous
     assert (await house.book(SLOT)).status_code == 201
 
 
-@pytest.mark.parametrize("reason", ["Ból zęba 🦷", "\0", "a\0b", "e\u0301\u200d\u202e", "x" * 1000])
+@pytest.mark.parametrize("reason", REASONS)
 async def test_given_a_reason_when_booked_then_only_its_ciphertext_is_stored(
     house: House, reason: str
 ) -> None:
@@ -144,12 +153,33 @@ async def test_given_no_key_yet_when_booked_with_a_reason_then_503_and_without_o
         {**SLOT, "reason": ["x"]},
         {**SLOT, "reason": "x" * 1001},
         {**SLOT, "reason": "\ud800"},
+        {**SLOT, "holdId": "no-id"},
+        {**SLOT, "mode": "by-letter"},
     ],
 )
 async def test_given_a_malformed_body_when_booked_then_422_names_the_fault(house: House, body: Any) -> None:
     answer = await house.book(body)
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid")
     assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("reason", ["\0", "a\0b", " \0 "])
+async def test_given_a_reason_with_nul_when_booked_then_refused_clearly_and_nothing_is_booked(
+    house: House, reason: str
+) -> None:
+    house.keys.arrived[ANNA] = new_data_key()
+    answer = await house.book({**SLOT, "reason": reason})
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [
+            {
+                "pointer": "/reason",
+                "code": "nul-character",
+                "detail": "The text must not hold the character U+0000",
+            }
+        ],
+    )
+    assert await house.events(AppointmentBooked) == []
 
 
 async def test_given_no_key_or_a_long_one_when_booked_then_422(house: House) -> None:
@@ -172,7 +202,7 @@ async def test_given_sixteen_taps_at_once_when_booked_then_one_wins_and_nobody_s
 ) -> None:
     answers = await asyncio.gather(*(house.book(SLOT, patient=UUID(int=1000 + n)) for n in range(16)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 15
-    assert len(await booked_events(house)) == 1
+    assert len(await house.events(AppointmentBooked)) == 1
 
 
 async def test_given_a_reason_when_anything_is_refused_then_no_log_shows_it(
@@ -185,15 +215,114 @@ async def test_given_a_reason_when_anything_is_refused_then_no_log_shows_it(
     assert "Wstydliwy" not in capsys.readouterr().out
 
 
+async def test_given_another_visit_of_the_service_when_booked_then_warned_and_a_repeat_warns_the_same(
+    house: House,
+) -> None:
+    first = await house.book(SLOT, key="first")
+    assert first.json()["warnings"] == []
+    later = {"slotId": str(slot_of(HALF_PAST_SIX))}
+    second = await house.book(later, key="second")
+    warning = {"code": "same-service-booked", "appointmentId": first.json()["appointmentId"]}
+    assert second.json()["warnings"] == [warning]
+    # As it was when it was decided, whatever has happened since.
+    await house.cancel(first.json()["appointmentId"])
+    assert (await house.book(later, key="second")).json() == second.json()
+    assert (await house.book(SLOT, key="first")).json() == first.json()
+
+
+async def test_given_a_visit_of_another_service_when_booked_then_no_warning(house: House) -> None:
+    await house.book({"slotId": str(slot_id(LIS, KRAKOW, INTERNIST, SIX))})
+    assert (await house.book({"slotId": str(slot_of(HALF_PAST_SIX))})).json()["warnings"] == []
+
+
+async def test_given_a_hold_when_booked_by_it_then_201_and_the_event_ends_it(house: House) -> None:
+    hold_id = await held(house, slot_of())
+    assert (await house.book({**SLOT, "holdId": str(hold_id)})).status_code == 201
+    [event] = await house.events(AppointmentBooked)
+    assert event.hold_id == hold_id
+
+
+async def test_given_a_hold_that_has_lapsed_when_booked_by_it_then_410_hold_expired(house: House) -> None:
+    hold_id = await held(house, slot_of())
+    house.clock.append(NOW + timedelta(minutes=5))
+    answer = await house.book({**SLOT, "holdId": str(hold_id)})
+    assert (answer.status_code, answer.json()["type"]) == (410, "/problems/hold-expired")
+    assert (await house.book(SLOT)).status_code == 201
+
+
+async def test_given_anothers_hold_when_booked_then_409_slot_taken_until_it_lapses(house: House) -> None:
+    await held(house, slot_of(), JAN)
+    answer = await house.book(SLOT)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/slot-taken")
+    house.clock.append(NOW + timedelta(minutes=5))
+    assert (await house.book(SLOT)).status_code == 201
+
+
+async def test_given_another_way_when_booked_then_422_mode_not_offered(house: House) -> None:
+    answer = await house.book({**SLOT, "mode": "video"})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/mode-not-offered")
+    assert (await house.book({**SLOT, "mode": "in-person"})).status_code == 201
+
+
+async def test_given_a_visit_that_has_begun_when_booked_then_422_slot_in_past(house: House) -> None:
+    house.clock.append(SIX)
+    answer = await house.book(SLOT)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/slot-in-past")
+
+
+async def test_given_a_service_of_the_full_level_when_booked_then_403_with_the_ways_to_unlock(
+    house: House,
+) -> None:
+    wanted = {"slotId": str(await offer(house, levels=(Level.FULL,)))}
+    answer = await house.book(wanted)
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/level-too-low")
+    assert "bank" in answer.json()["unlockWays"]
+    house.levels[ANNA] = Level.FULL
+    assert (await house.book(wanted)).status_code == 201
+
+
+async def test_given_a_service_that_needs_a_referral_when_booked_then_409(house: House) -> None:
+    answer = await house.book({"slotId": str(await offer(house, referral_required=True))})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/referral-required")
+
+
+async def test_given_ten_visits_when_booked_then_409_booking_limit_but_at_the_full_level(
+    house: House,
+) -> None:
+    slots = await offers(house, 11)
+    for slot in slots[:10]:
+        assert (await house.book({"slotId": str(slot)})).status_code == 201
+    answer = await house.book({"slotId": str(slots[10])})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/booking-limit")
+    house.levels[ANNA] = Level.FULL
+    assert (await house.book({"slotId": str(slots[10])})).status_code == 201
+
+
+async def test_given_what_the_caller_has_seen_when_booked_then_the_level_is_waited_for(house: House) -> None:
+    seen = {("identity.events", 3): 17}
+    headers = {**house.gate.headers(ANNA, seen), "Idempotency-Key": "k"}
+    assert (await house.client.post("/appointments", json=SLOT, headers=headers)).status_code == 201
+    assert ("levels", seen) in house.waited
+
+
 def test_given_the_endpoints_when_described_then_every_refusal_is_listed() -> None:
     paths = build_app().openapi()["paths"]
     conflict = paths["/appointments"]["post"]["responses"]["409"]["content"]["application/problem+json"]
-    assert set(conflict["examples"]) == {"slot-taken", "patient-busy", "booking-limit"}
+    assert set(conflict["examples"]) == {
+        "slot-taken",
+        "patient-busy",
+        "booking-limit",
+        "referral-required",
+    }
     assert set(paths) == {
         "/appointments",
         "/appointments/{appointment_id}",
+        "/appointments/{appointment_id}/cancellation",
+        "/appointments/{appointment_id}/move",
         "/catalogue/doctors",
         "/catalogue/facilities",
         "/catalogue/services",
+        "/holds",
+        "/holds/{hold_id}",
         "/slots",
     }

@@ -12,11 +12,13 @@ from uuid_utils.compat import uuid7
 from booking.book_appointment.decide import (
     BOOK_APPOINTMENT,
     BookAppointment,
-    BookingLimit,
-    SlotTaken,
 )
 from booking.open_doctor_day.decide import OPEN_DOCTOR_DAY, OpenDoctorDay, slot_id
+from booking.rules.booking_limit import BookingLimit
+from booking.rules.free_time import SlotTaken
 from booking.rules.wall_clock import Hours
+from booking.rules.wanted_slot import WantedSlot
+from portal_events.identity import Level
 from portal_eventstore.decision import Criterion, Refusal
 from portal_eventstore.execute import Decider
 from portal_eventstore.postgres import PostgresStore
@@ -47,10 +49,14 @@ def book(patient: UUID, *, minutes: int = 0, days: int = 0, doctor: UUID | None 
     return BookAppointment(
         appointment_id=uuid7(),
         patient_id=patient,
-        slot_id=wanted,
-        doctor_id=doctor or UUID(int=31),
-        starts_at=starts_at,
-        minutes=30,
+        slot=WantedSlot(
+            slot_id=wanted,
+            doctor_id=doctor or UUID(int=31),
+            service_id=DENTIST,
+            starts_at=starts_at,
+            minutes=30,
+        ),
+        level=Level.BASIC,
         now=NOW,
     )
 

@@ -9,16 +9,22 @@ import asyncpg
 from fastapi import FastAPI
 
 from booking.appointments import endpoint as appointments
+from booking.appointments.find import find_desk_phone
 from booking.book_appointment import endpoint as book_appointment
+from booking.cancel_appointment import endpoint as cancel_appointment
 from booking.catalogue import endpoint as catalogue
 from booking.free_slots import endpoint as free_slots
 from booking.free_slots.find import find_slot
+from booking.hold_slot import endpoint as hold_slot
+from booking.move_appointment import endpoint as move_appointment
+from booking.release_hold import endpoint as release_hold
 from booking.settings import Settings
 from booking.worker import PROJECTIONS
 from portal_chassis.access import TokenVerifier
 from portal_chassis.app import Lifespan, add_ready_check, create_app
 from portal_chassis.clock import Clock, utc_now
 from portal_chassis.idempotency import RequestKeys
+from portal_chassis.levels import level_of
 from portal_chassis.positions import Positions
 from portal_events.keys import FileKeyWrap
 from portal_events.topics import PATIENT_KEYS
@@ -29,7 +35,17 @@ from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.project import reached, view_of
 
 _SEEN_WITHIN_SECONDS: Final = 2.0
-_ROOMS: Final = (catalogue, free_slots, book_appointment, appointments)
+_ROOMS: Final = (
+    catalogue,
+    free_slots,
+    hold_slot,
+    release_hold,
+    book_appointment,
+    appointments,
+    cancel_appointment,
+    move_appointment,
+)
+_TOPICS: Final = {projection.view: projection.topics for projection in PROJECTIONS}
 
 
 def build_app(*, lifespan: Lifespan | None = None, clock: Clock = utc_now) -> FastAPI:
@@ -59,8 +75,11 @@ def serve(settings: Settings) -> FastAPI:
             # A worker of another process may not have started yet.
             await create_tables(views, [*map(view_of, PROJECTIONS), keys_view(PATIENT_KEYS)])
             app.state.decider = decider
+            app.state.store = store
             app.state.views = views
             app.state.find_slot = partial(find_slot, views)
+            app.state.find_desk_phone = partial(find_desk_phone, views)
+            app.state.level_of = partial(level_of, views)
             app.state.seen = partial(_seen, views)
             app.state.data_keys = KeyRing(views, wrap, settings.kafka_bootstrap_servers, "booking")
             add_ready_check(app, partial(_database_missing, views))
@@ -72,7 +91,9 @@ def serve(settings: Settings) -> FastAPI:
 
 
 async def _seen(views: Any, view: str, positions: Positions) -> bool:
-    return await reached(views, view, positions, _SEEN_WITHIN_SECONDS)
+    # What the view does not read it need not be asked for.
+    wanted = {place: position for place, position in positions.items() if place[0] in _TOPICS[view]}
+    return await reached(views, view, wanted, _SEEN_WITHIN_SECONDS)
 
 
 async def _database_missing(views: Any) -> Sequence[str]:

@@ -5,31 +5,29 @@ a plain function to a thread, which costs far more than the look-up.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import Depends, Request
 
+from booking.rules.wanted_slot import WantedSlot
+from portal_chassis.access import CurrentPatient
 from portal_chassis.positions import Positions
+from portal_events.identity import Level
 from portal_eventstore.execute import Decider
+from portal_eventstore.store import EventStore
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the facts about a slot are to be found. `starts_at` is UTC."""
-
-    doctor_id: UUID
-    starts_at: datetime
-    minutes: int
-
-
-FindSlot = Callable[[UUID], Awaitable[Place | None]]
+FindSlot = Callable[[UUID], Awaitable[WantedSlot | None]]
 """Looks a slot up in the view of offers."""
 
 Seen = Callable[[str, Positions], Awaitable[bool]]
 """Waits until a view has seen these positions, for at most 2 s; says whether it has."""
+
+LevelOf = Callable[[UUID], Awaitable[Level]]
+"""Returns the level of a patient's account, as the view of identity's events has it."""
+
+FindDeskPhone = Callable[[UUID, UUID], Awaitable[str | None]]
+"""Returns, for a patient and an appointment that a desk made, whom to call about it."""
 
 
 class DataKeys(Protocol):
@@ -42,6 +40,11 @@ class DataKeys(Protocol):
 async def _decider(request: Request) -> Decider:
     decider: Decider = request.app.state.decider
     return decider
+
+
+async def _store(request: Request) -> EventStore:
+    store: EventStore = request.app.state.store
+    return store
 
 
 async def _find_slot(request: Request) -> FindSlot:
@@ -63,9 +66,32 @@ async def _views(request: Request) -> Any:
     return request.app.state.views
 
 
+async def _level(request: Request, caller: CurrentPatient) -> Level:
+    seen: Seen = request.app.state.seen
+    level_of: LevelOf = request.app.state.level_of
+    # Whoever has just confirmed an identity has the new level with the next request.
+    await seen("levels", caller.positions)
+    return await level_of(caller.patient_id)
+
+
+async def _desk_phone(request: Request, appointment_id: UUID, caller: CurrentPatient) -> str | None:
+    seen: Seen = request.app.state.seen
+    find: FindDeskPhone = request.app.state.find_desk_phone
+    await seen("appointments", caller.positions)
+    return await find(caller.patient_id, appointment_id)
+
+
 CurrentDecider = Annotated[Decider, Depends(_decider)]
+CurrentStore = Annotated[EventStore, Depends(_store)]
 CurrentFindSlot = Annotated[FindSlot, Depends(_find_slot)]
 CurrentSeen = Annotated[Seen, Depends(_seen)]
 CurrentDataKeys = Annotated[DataKeys, Depends(_data_keys)]
+
+CurrentLevel = Annotated[Level, Depends(_level)]
+"""The level of the caller's account."""
+
+CurrentDeskPhone = Annotated[str | None, Depends(_desk_phone)]
+"""Whom to call about the appointment of the path, where a desk made it."""
+
 CurrentViews = Annotated[Any, Depends(_views)]
 """An asyncpg pool on the service's views (asyncpg has no types that mypy --strict could hold on to)."""

@@ -11,12 +11,13 @@ from booking.appointments.project import APPOINTMENTS
 from booking.catalogue.project import CATALOGUE
 from booking.free_slots.project import FREE_SLOTS
 from booking.settings import Settings
+from portal_chassis.levels import LEVELS
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.key_ring import KeyRing
 from portal_eventstore.project import Projection, Projector
 from portal_eventstore.publish import Relay
 
-PROJECTIONS: Final[tuple[Projection, ...]] = (CATALOGUE, FREE_SLOTS, APPOINTMENTS)
+PROJECTIONS: Final[tuple[Projection, ...]] = (CATALOGUE, FREE_SLOTS, APPOINTMENTS, LEVELS)
 
 
 @dataclass(frozen=True)

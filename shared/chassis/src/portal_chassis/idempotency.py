@@ -68,13 +68,21 @@ class RequestKeys:
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
 
-async def _required_key(
+async def _optional_key(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
-) -> str:
-    if not idempotency_key:
-        raise IdempotencyKeyMissing
-    if len(idempotency_key) > MAX_KEY:
+) -> str | None:
+    if idempotency_key and len(idempotency_key) > MAX_KEY:
         raise IdempotencyKeyTooLong
+    return idempotency_key or None
+
+
+OptionalIdempotencyKey = Annotated[str | None, Depends(_optional_key)]
+"""The Idempotency-Key header, where a repeat does no harm without it; 422 when it is too long."""
+
+
+async def _required_key(idempotency_key: OptionalIdempotencyKey) -> str:
+    if idempotency_key is None:
+        raise IdempotencyKeyMissing
     return idempotency_key
 
 

@@ -1,4 +1,6 @@
--- A patient's appointments. `reason` is ciphertext under the patient's data key, bound to `event_id`.
+-- A patient's appointments, cancelled ones included. Every row is touched by its patient's events only, which
+-- come in order. `status` is booked or cancelled: what is completed, the clock says. `reason` is ciphertext under
+-- the patient's data key, bound to `event_id`, the booking.
 
 create table if not exists appointments (
     appointment_id uuid primary key,
@@ -13,6 +15,7 @@ create table if not exists appointments (
     minutes integer not null,
     zone text not null,
     status text not null,
+    source text not null,
     reason text
 ) with (fillfactor = 80);
 

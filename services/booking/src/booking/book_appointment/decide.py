@@ -1,161 +1,95 @@
 """When may a patient take a slot?
 
-A slot is an offer. What must never overlap is the doctor's time and the patient's time, and nobody has more
-visits ahead than the limit: all three are decided on the bookings themselves, never on a view.
+A slot is an offer. What must never overlap is the doctor's time and the patient's time, others' holds keep
+the doctor's time, and nobody has more visits ahead than the level allows: all of it is decided on the facts
+themselves, never on a view.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from booking.rules.booking_limit import limit_reached
-from booking.rules.time_overlap import overlap
+from booking.rules.booking_limit import require_room
+from booking.rules.calendar import Calendar, boundary_of, evolve, own_visits
+from booking.rules.free_time import require_free_time
+from booking.rules.offer import SlotUnknown, offered, require_ahead
+from booking.rules.own_holds import hold_to_end
+from booking.rules.service_terms import ModeNotOffered, require_level, require_no_referral
+from booking.rules.wanted_slot import WantedSlot
 from portal_events.base import Event
-from portal_events.booking import AppointmentBooked, DoctorDayOpened, Slot, Source, doctor_days
+from portal_events.booking import AppointmentBooked, Mode, ServiceAdded, Source
+from portal_events.identity import Level
 from portal_events.sensitive import Plain
-from portal_eventstore.decision import Conflict, Criterion, Decision, Malformed, NotFound, about
-
-
-class SlotUnknown(NotFound):
-    """No doctor offers it."""
-
-    code = "slot-unknown"
-    title = "There is no such slot"
-
-
-class SlotInPast(Malformed):
-    """What has begun cannot be booked any more."""
-
-    code = "slot-in-past"
-    title = "This visit has already begun"
-
-
-class SlotTaken(Conflict):
-    """The doctor is booked for some of this time, at this address or at another one."""
-
-    code = "slot-taken"
-    title = "Another patient was faster: this slot is taken"
-
-
-class PatientBusy(Conflict):
-    """Nobody can be at two visits at a time."""
-
-    code = "patient-busy"
-    title = "You have another visit at this time"
-
-
-class BookingLimit(Conflict):
-    """As many visits ahead as the account's level allows."""
-
-    code = "booking-limit"
-    title = "You have as many booked visits as your account allows"
+from portal_eventstore.decision import Criterion, Decision, about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookAppointment:
-    """Take a slot. Doctor, start and length say where to look for it; whether it is there, the facts say."""
+    """Take a slot. `hold_id`, `mode`: what the patient relies on, where it was said.
+
+    A desk (`source`) is bound by neither the account's level nor its limit.
+    """
 
     appointment_id: UUID
     patient_id: UUID
-    slot_id: UUID
-    doctor_id: UUID
-    starts_at: datetime
-    minutes: int
+    slot: WantedSlot
+    level: Level
     now: datetime
+    source: Source = Source.PORTAL
+    hold_id: UUID | None = None
+    mode: Mode | None = None
     reason: Plain | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A slot of a doctor's day."""
-
-    doctor_id: UUID
-    zone: str
-    slot: Slot
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What is offered on the doctor's days, and every booking of the doctor on them or of the patient."""
-
-    offers: tuple[Offer, ...] = ()
-    booked: tuple[AppointmentBooked, ...] = ()
-
-
 def boundary(command: BookAppointment) -> Sequence[Criterion]:
-    """Select the doctor's days that the visit touches, and the patient's bookings."""
-    days = sorted(doctor_days(command.doctor_id, command.starts_at, command.minutes))
+    """Select the doctor's days that the visit touches, the patient's visits and holds, and the service."""
     return [
-        *(about(day, (DoctorDayOpened, AppointmentBooked)) for day in days),
-        about(f"patient:{command.patient_id}", (AppointmentBooked,)),
+        *boundary_of(command.patient_id, command.slot),
+        about(f"service:{command.slot.service_id}", (ServiceAdded,)),
     ]
 
 
-def evolve(state: State, event: Event) -> State:
-    """Remember offers and bookings."""
-    match event:
-        case DoctorDayOpened(doctor_id=doctor_id, zone=zone, slots=slots):
-            return replace(state, offers=state.offers + tuple(Offer(doctor_id, zone, s) for s in slots))
-        case AppointmentBooked():
-            return replace(state, booked=(*state.booked, event))
-        case _:
-            return state
-
-
-def decide(command: BookAppointment, state: State) -> list[Event]:
-    """Return [AppointmentBooked], or [] when this patient already holds this slot."""
-    offer = _offer(command, state)
-    if offer.slot.starts_at <= command.now:
-        raise SlotInPast
-    if held(state, slot_id=command.slot_id, patient_id=command.patient_id):
+def decide(command: BookAppointment, calendar: Calendar) -> list[Event]:
+    """Return [AppointmentBooked], or [] when this patient already has this slot."""
+    if visit_in(calendar, patient_id=command.patient_id, slot_id=command.slot.slot_id):
         return []
-    own = [visit for visit in state.booked if visit.patient_id == command.patient_id]
-    if any(_clash(offer, visit) for visit in state.booked if visit.doctor_id == offer.doctor_id):
-        raise SlotTaken
-    if any(_clash(offer, visit) for visit in own):
-        raise PatientBusy
-    if limit_reached((visit.starts_at for visit in own), command.now):
-        raise BookingLimit
+    slot, zone = offered(calendar, command.slot)
+    if calendar.service is None:
+        raise SlotUnknown
+    hold_id = hold_to_end(calendar, command.patient_id, slot.slot_id, command.hold_id, command.now)
+    require_ahead(slot, command.now)
+    if command.mode not in (None, slot.mode):
+        raise ModeNotOffered
+    if command.source is Source.PORTAL:
+        require_level(calendar.service, command.level)
+    require_no_referral(calendar.service)
+    require_free_time(calendar, command.slot, command.patient_id, command.now)
+    if command.source is Source.PORTAL:
+        require_room(own_visits(calendar, command.patient_id), command.level, command.now)
     return [
         AppointmentBooked(
             appointment_id=command.appointment_id,
-            slot_id=command.slot_id,
+            slot_id=slot.slot_id,
             patient_id=command.patient_id,
-            doctor_id=offer.doctor_id,
-            service_id=offer.slot.service_id,
-            facility_id=offer.slot.facility_id,
-            mode=offer.slot.mode,
-            starts_at=offer.slot.starts_at,
-            minutes=offer.slot.minutes,
-            zone=offer.zone,
-            source=Source.PORTAL,
+            doctor_id=command.slot.doctor_id,
+            service_id=slot.service_id,
+            facility_id=slot.facility_id,
+            mode=slot.mode,
+            starts_at=slot.starts_at,
+            minutes=slot.minutes,
+            zone=zone,
+            source=command.source,
+            hold_id=hold_id,
             reason=command.reason,
         )
     ]
 
 
-def held(state: State, *, slot_id: UUID, patient_id: UUID) -> AppointmentBooked | None:
-    """Return the visit by which this patient already holds this slot."""
-    own = (visit for visit in state.booked if (visit.slot_id, visit.patient_id) == (slot_id, patient_id))
+def visit_in(calendar: Calendar, *, patient_id: UUID, slot_id: UUID) -> AppointmentBooked | None:
+    """Return the visit by which this patient already has this slot."""
+    own = (visit for visit in own_visits(calendar, patient_id) if visit.slot_id == slot_id)
     return next(own, None)
 
 
-def _offer(command: BookAppointment, state: State) -> Offer:
-    for offer in state.offers:
-        # The boundary is drawn around the command's doctor and time: an offer elsewhere it does not protect.
-        place = (offer.doctor_id, offer.slot.starts_at, offer.slot.minutes)
-        if offer.slot.slot_id == command.slot_id and place == (
-            command.doctor_id,
-            command.starts_at,
-            command.minutes,
-        ):
-            return offer
-    raise SlotUnknown
-
-
-def _clash(offer: Offer, visit: AppointmentBooked) -> bool:
-    return overlap(offer.slot.starts_at, offer.slot.minutes, visit.starts_at, visit.minutes)
-
-
-BOOK_APPOINTMENT = Decision(boundary=boundary, initial=State(), evolve=evolve, decide=decide)
+BOOK_APPOINTMENT = Decision(boundary=boundary, initial=Calendar(), evolve=evolve, decide=decide)

@@ -1,35 +1,35 @@
 """How does a patient's request to book a slot reach the decision?"""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 from uuid_utils.compat import uuid7
 
-from booking.book_appointment.decide import (
-    BOOK_APPOINTMENT,
-    BookAppointment,
-    BookingLimit,
-    PatientBusy,
-    SlotInPast,
-    SlotTaken,
-    SlotUnknown,
-    State,
-    held,
-)
+from booking.appointment import Appointment, Camel, SameServiceBooked, shown
+from booking.book_appointment.decide import BOOK_APPOINTMENT, BookAppointment, visit_in
+from booking.context import context_of
+from booking.first_time import decided_on
+from booking.look_up import look_up
 from booking.ports import (
     CurrentDataKeys,
     CurrentDecider,
     CurrentFindSlot,
+    CurrentLevel,
     CurrentSeen,
-    FindSlot,
-    Place,
-    Seen,
+    CurrentStore,
 )
+from booking.rules.booking_limit import BookingLimit
+from booking.rules.calendar import Calendar, own_visits, same_service
+from booking.rules.free_time import PatientBusy, SlotTaken
+from booking.rules.offer import SlotInPast, SlotUnknown
+from booking.rules.own_holds import HoldExpired
+from booking.rules.service_terms import ModeNotOffered, ReferralRequired
 from portal_chassis.access import CurrentPatient, NotSignedIn, PatientOnly
+from portal_chassis.capabilities import LevelTooLow
 from portal_chassis.clock import CurrentTime
 from portal_chassis.idempotency import (
     CurrentRequestKeys,
@@ -37,44 +37,45 @@ from portal_chassis.idempotency import (
     IdempotencyKeyMissing,
     IdempotencyKeyTooLong,
 )
-from portal_chassis.positions import HEADER, Positions, encode, of_outcome
+from portal_chassis.positions import HEADER, encode, of_outcome
 from portal_chassis.problems import problems
-from portal_chassis.trace import current_trace
 from portal_events.booking import AppointmentBooked, Mode
 from portal_events.sensitive import Plain
-from portal_eventstore.command import Context, Outcome
+from portal_eventstore.command import Outcome
 from portal_eventstore.decision import IdempotencyKeyReused, KeyUnavailable, StoreUnavailable
 
 router = APIRouter()
 
 
-class Body(BaseModel):
-    """Which slot, and why, in the patient's own words."""
+def _without_nul(text: str) -> str:
+    # PostgreSQL, C and many a screen end a text there: better a clear no than words that get lost later.
+    if "\0" in text:
+        raise PydanticCustomError("nul-character", "The text must not hold the character U+0000")
+    return text
+
+
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_without_nul)
+]
+
+
+class Body(Camel):
+    """Which slot, by which hold and in which way, where that matters; and why, in the patient's own words."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
     )
 
     slot_id: UUID
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] | None = None
+    hold_id: UUID | None = None
+    mode: Mode | None = None
+    reason: Reason | None = None
 
 
-class Booked(BaseModel):
-    """The appointment. `starts_at` is UTC; `zone` is the wall clock to show it on."""
+class Booked(Appointment):
+    """The appointment, and what the patient may want to think of."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-    appointment_id: UUID
-    slot_id: UUID
-    service_id: UUID
-    doctor_id: UUID
-    facility_id: UUID
-    mode: Mode
-    starts_at: datetime
-    zone: str
-    minutes: int
-    status: Literal["booked"]
-    warnings: list[str]
+    warnings: list[SameServiceBooked]
 
 
 @router.post(
@@ -84,10 +85,14 @@ class Booked(BaseModel):
         NotSignedIn,
         PatientOnly,
         SlotUnknown,
+        HoldExpired,
+        SlotInPast,
+        ModeNotOffered,
+        LevelTooLow,
+        ReferralRequired,
         SlotTaken,
         PatientBusy,
         BookingLimit,
-        SlotInPast,
         IdempotencyKeyMissing,
         IdempotencyKeyTooLong,
         IdempotencyKeyReused,
@@ -102,73 +107,53 @@ async def book_appointment(  # noqa: PLR0913  what FastAPI injects
     idempotency_key: IdempotencyKey,
     request_keys: CurrentRequestKeys,
     decider: CurrentDecider,
+    store: CurrentStore,
     find_slot: CurrentFindSlot,
     seen: CurrentSeen,
+    level: CurrentLevel,
     data_keys: CurrentDataKeys,
     now: CurrentTime,
     response: Response,
 ) -> Booked:
     """Book a slot for the caller."""
-    place = await _look_up(body.slot_id, find_slot, seen, caller.positions)
-    trace = current_trace()
+    slot = await look_up(body.slot_id, find_slot, seen, caller.positions)
+    if slot is None:
+        raise SlotUnknown
     command = BookAppointment(
         appointment_id=uuid7(),
         patient_id=caller.patient_id,
-        slot_id=body.slot_id,
-        doctor_id=place.doctor_id,
-        starts_at=place.starts_at,
-        minutes=place.minutes,
+        slot=slot,
+        level=level,
         now=now,
+        hold_id=body.hold_id,
+        mode=body.mode,
         reason=Plain(body.reason) if body.reason else None,
     )
-    context = Context(
-        time=now,
+    request = request_keys.request(
         actor=str(caller.account_id),
-        correlation_id=trace.correlation_id,
-        request=request_keys.request(
-            actor=str(caller.account_id),
-            route="POST /appointments",
-            key=idempotency_key,
-            body={"slotId": str(body.slot_id), "reason": body.reason},
-        ),
-        key=await data_keys.key_for(caller.patient_id) if command.reason else None,
-        traceparent=trace.traceparent,
+        route="POST /appointments",
+        key=idempotency_key,
+        body=body.model_dump(mode="json"),
     )
+    key = await data_keys.key_for(caller.patient_id) if command.reason else None
+    context = context_of(caller, now, request=request, key=key)
     outcome = await decider.execute(BOOK_APPOINTMENT, command, context)
+    calendar, decided_at = await decided_on(store, BOOK_APPOINTMENT, command, outcome, now)
+    visit = _visit(command, outcome)
+    visits = own_visits(calendar, caller.patient_id)
     response.headers[HEADER] = encode(of_outcome("booking", outcome))
-    return _answer(_visit(command, outcome))
+    return Booked(
+        **dict(shown(visit.appointment_id, visit, source=visit.source, now=decided_at)),
+        warnings=[
+            SameServiceBooked(appointment_id=other)
+            for other in same_service(visits, visit.service_id, decided_at, besides=visit.appointment_id)
+        ],
+    )
 
 
-async def _look_up(slot_id: UUID, find_slot: FindSlot, seen: Seen, positions: Positions) -> Place:
-    # What is found needs no waiting, however old the view: the decision rests on the facts, not on it.
-    place = await find_slot(slot_id)
-    if place is None:
-        await seen("free_slots", positions)
-        place = await find_slot(slot_id)
-    if place is None:
-        raise SlotUnknown
-    return place
-
-
-def _visit(command: BookAppointment, outcome: Outcome[State]) -> AppointmentBooked:
+def _visit(command: BookAppointment, outcome: Outcome[Calendar]) -> AppointmentBooked:
     visits = [event for event in outcome.events if isinstance(event, AppointmentBooked)]
     if outcome.state is not None and not visits:
-        visit = held(outcome.state, slot_id=command.slot_id, patient_id=command.patient_id)
+        visit = visit_in(outcome.state, patient_id=command.patient_id, slot_id=command.slot.slot_id)
         visits = [] if visit is None else [visit]
     return visits[0]
-
-
-def _answer(visit: AppointmentBooked) -> Booked:
-    return Booked(
-        appointment_id=visit.appointment_id,
-        slot_id=visit.slot_id,
-        service_id=visit.service_id,
-        doctor_id=visit.doctor_id,
-        facility_id=visit.facility_id,
-        mode=visit.mode,
-        starts_at=visit.starts_at,
-        zone=visit.zone,
-        minutes=visit.minutes,
-        status="booked",
-        warnings=[],
-    )

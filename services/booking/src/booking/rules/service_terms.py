@@ -3,6 +3,9 @@
 Shared, since the search says what booking would say: better before a choice than after it.
 """
 
+from portal_chassis.capabilities import LevelTooLow
+from portal_events.booking import ServiceAdded
+from portal_events.identity import Level
 from portal_eventstore.decision import Conflict, Malformed, NotFound
 
 
@@ -25,3 +28,15 @@ class ReferralRequired(Conflict):
 
     code = "referral-required"
     title = "This service needs a referral"
+
+
+def require_level(service: ServiceAdded, level: Level) -> None:
+    """Refuse an account whose level may not book the service in the portal."""
+    if level not in service.levels:
+        raise LevelTooLow
+
+
+def require_no_referral(service: ServiceAdded) -> None:
+    """Refuse a service that needs a referral."""
+    if service.referral_required:
+        raise ReferralRequired
