@@ -1,16 +1,60 @@
-"""How does a connected test get a database and a broker?"""
+"""How does a connected test get a database and a broker, and which refusals did this run see?"""
 
 from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
+from portal_contract.seen import Recorder
+
 ADVICE = "this test needs PostgreSQL and Kafka: run ./portal test (or ./portal test PATH)"
+
+LAST = "test_every_refusal_is_produced.py"
+"""Looks back on the whole run."""
+
+RECORDER = pytest.StashKey[Recorder]()
+PART = pytest.StashKey[str]()
+"""Why this is not the whole run, where it is not."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look at every answer from now on; see whether all tests were asked for."""
+    config.stash[RECORDER] = Recorder()
+    config.stash[RECORDER].start()
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        config.stash[PART] = "only some paths were run"
+    elif config.option.ignore or config.option.ignore_glob:
+        config.stash[PART] = "some paths were left out"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave httpx as it was."""
+    config.stash[RECORDER].stop()
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Note that not all tests run."""
+    if items:
+        items[0].config.stash[PART] = "some tests were deselected"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put last what looks back."""
+    items.sort(key=lambda item: item.path.name == LAST)
+
+
+@pytest.fixture(scope="session")
+def refusals_seen(request: pytest.FixtureRequest) -> Recorder:
+    """Give what the whole run has seen so far; skip in a part of it."""
+    part = request.config.stash.get(PART, None)
+    if part is not None:
+        pytest.skip(f"{part}: what the whole run produces can be judged by the whole run only")
+    return request.config.stash[RECORDER]
 
 
 def from_environment(name: str) -> str:
