@@ -110,21 +110,26 @@ def moved(
     *,
     appointment: UUID = VISIT,
     hold: UUID | None = None,
+    source: Source = Source.PORTAL,
 ) -> AppointmentMoved:
     return AppointmentMoved(
         appointment_id=appointment,
         patient_id=patient,
         before=before,
         after=after,
-        source=Source.PORTAL,
+        source=source,
         hold_id=hold,
     )
 
 
-def cancelled(gone: Visit, patient: UUID = ANNA, *, appointment: UUID = VISIT) -> AppointmentCancelled:
-    return AppointmentCancelled(
-        appointment_id=appointment, patient_id=patient, visit=gone, source=Source.PORTAL
-    )
+def cancelled(
+    gone: Visit,
+    patient: UUID = ANNA,
+    *,
+    appointment: UUID = VISIT,
+    source: Source = Source.PORTAL,
+) -> AppointmentCancelled:
+    return AppointmentCancelled(appointment_id=appointment, patient_id=patient, visit=gone, source=source)
 
 
 def held(

@@ -1,5 +1,6 @@
 """When may a patient give up a visit?"""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -67,3 +68,10 @@ def test_given_a_visit_that_the_desk_made_when_cancelled_then_refused_with_whom_
 def test_given_a_desks_visit_of_another_patient_when_cancelled_then_refused_as_unknown() -> None:
     desks = booked(SLOT, JAN, source=Source.DESK)
     given(CANCEL_APPOINTMENT, desks).when(cancel(phone=PHONE)).then_refused(AppointmentUnknown)
+
+
+@pytest.mark.parametrize("made_by", list(Source))
+def test_given_a_visit_when_the_desk_cancels_it_then_it_may_whoever_made_it(made_by: Source) -> None:
+    command = replace(cancel(), source=Source.DESK)
+    event = cancelled(visit(SLOT), source=Source.DESK)
+    given(CANCEL_APPOINTMENT, booked(SLOT, source=made_by)).when(command).then(event)

@@ -198,3 +198,10 @@ def test_given_no_live_hold_of_that_id_on_the_slot_when_moved_by_it_then_refused
 ) -> None:
     command = move(hold_id=HOLD)
     given(MOVE_APPOINTMENT, OPENED, booked(SLOT), *history).when(command).then_refused(HoldExpired)
+
+
+@pytest.mark.parametrize("made_by", list(Source))
+def test_given_a_visit_when_the_desk_moves_it_then_it_may_whoever_made_it(made_by: Source) -> None:
+    event = moved(visit(SLOT), visit(NEXT), source=Source.DESK)
+    history = (OPENED, booked(SLOT, source=made_by))
+    given(MOVE_APPOINTMENT, *history).when(move(source=Source.DESK)).then(event)

@@ -14,12 +14,16 @@ from portal_eventstore.decision import Criterion, Decision, about
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAppointment:
-    """Give up a visit. `desk_phone`: whom to call about it, where a desk made it."""
+    """Give up a visit, in the portal or at a desk, which may give up what it made as well.
+
+    `desk_phone`: whom to call about it, where a desk made it.
+    """
 
     appointment_id: UUID
     patient_id: UUID
     now: datetime
     desk_phone: str | None
+    source: Source = Source.PORTAL
 
 
 def boundary(command: CancelAppointment) -> Sequence[Criterion]:
@@ -30,7 +34,13 @@ def boundary(command: CancelAppointment) -> Sequence[Criterion]:
 
 def decide(command: CancelAppointment, calendar: Calendar) -> list[Event]:
     """Return [AppointmentCancelled], or [] when it is cancelled already."""
-    visit, stands = own_appointment(calendar, command.appointment_id, command.patient_id, command.desk_phone)
+    visit, stands = own_appointment(
+        calendar,
+        command.appointment_id,
+        command.patient_id,
+        changed_by=command.source,
+        desk_phone=command.desk_phone,
+    )
     if not stands:
         return []
     require_not_started(visit, command.now)
@@ -39,7 +49,7 @@ def decide(command: CancelAppointment, calendar: Calendar) -> list[Event]:
             appointment_id=command.appointment_id,
             patient_id=command.patient_id,
             visit=visit_of(visit),
-            source=Source.PORTAL,
+            source=command.source,
         )
     ]
 

@@ -35,7 +35,7 @@ class ServiceDiffers(Malformed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveAppointment:
-    """Take another slot, None where no view knows the one asked for.
+    """Take another slot, None where no view knows the one asked for. A desk moves what it made as well.
 
     `desk_phone`: whom to call about the appointment, where a desk made it.
     """
@@ -45,6 +45,7 @@ class MoveAppointment:
     slot: WantedSlot | None
     now: datetime
     desk_phone: str | None
+    source: Source = Source.PORTAL
     hold_id: UUID | None = None
 
 
@@ -55,7 +56,13 @@ def boundary(command: MoveAppointment) -> Sequence[Criterion]:
 
 def decide(command: MoveAppointment, calendar: Calendar) -> list[Event]:
     """Return [AppointmentMoved], or [] when the appointment is in this slot already."""
-    visit, stands = own_appointment(calendar, command.appointment_id, command.patient_id, command.desk_phone)
+    visit, stands = own_appointment(
+        calendar,
+        command.appointment_id,
+        command.patient_id,
+        changed_by=command.source,
+        desk_phone=command.desk_phone,
+    )
     if not stands:
         raise AppointmentIsCancelled
     if command.slot is not None and command.slot.slot_id == visit.slot_id:
@@ -84,7 +91,7 @@ def decide(command: MoveAppointment, calendar: Calendar) -> list[Event]:
                 minutes=slot.minutes,
                 zone=zone,
             ),
-            source=Source.PORTAL,
+            source=command.source,
             hold_id=hold_id,
         )
     ]

@@ -1,4 +1,4 @@
-"""Is the appointment the patient's own, and may it be changed in the portal?"""
+"""Is the appointment the patient's own, and may it be changed in the portal, or at a desk?"""
 
 from datetime import datetime
 from uuid import UUID
@@ -30,16 +30,21 @@ class AlreadyStarted(Conflict):
 
 
 def own_appointment(
-    calendar: Calendar, appointment_id: UUID, patient_id: UUID, desk_phone: str | None
+    calendar: Calendar,
+    appointment_id: UUID,
+    patient_id: UUID,
+    *,
+    changed_by: Source,
+    desk_phone: str | None,
 ) -> tuple[AppointmentBooked, bool]:
-    """Return the patient's appointment, made in the portal, and whether it still stands.
+    """Return the patient's appointment, which may be changed there, and whether it still stands.
 
     `desk_phone`: of the facility, for the refusal of what its desk made.
     """
     for visits, stands in ((calendar.booked, True), (calendar.cancelled, False)):
         for visit in visits:
             if (visit.appointment_id, visit.patient_id) == (appointment_id, patient_id):
-                if visit.source is not Source.PORTAL:
+                if changed_by is Source.PORTAL and visit.source is not Source.PORTAL:
                     raise NotBookedHere(_ask_the_desk(desk_phone))
                 return visit, stands
     raise AppointmentUnknown
