@@ -20,7 +20,7 @@ from portal_chassis.clock import CurrentTime
 from portal_chassis.problems import Invalid, problems
 from portal_events.booking import Source
 from portal_events.sensitive import Sealed, reveal
-from portal_eventstore.decision import KeyUnavailable
+from portal_eventstore.decision import KeyUnavailable, StoreUnavailable
 
 router = APIRouter()
 
@@ -96,7 +96,9 @@ class AppointmentPage(BaseModel):
 
 @router.get(
     "/appointments/{appointment_id}",
-    responses=problems(NotSignedIn, PatientOnly, AppointmentUnknown, KeyUnavailable, Invalid),
+    responses=problems(
+        NotSignedIn, PatientOnly, AppointmentUnknown, KeyUnavailable, StoreUnavailable, Invalid
+    ),
 )
 async def show_appointment(
     *,
@@ -118,7 +120,7 @@ async def show_appointment(
 
 @router.get(
     "/appointments",
-    responses=problems(NotSignedIn, PatientOnly, KeyUnavailable, Invalid),
+    responses=problems(NotSignedIn, PatientOnly, KeyUnavailable, StoreUnavailable, Invalid),
 )
 async def list_appointments(  # noqa: PLR0913  what FastAPI injects
     *,

@@ -17,6 +17,7 @@ from booking.ports import CurrentViews
 from portal_chassis.problems import Invalid, problems
 from portal_events.booking import Mode, ServiceKind
 from portal_events.identity import Level
+from portal_eventstore.decision import StoreUnavailable
 
 router = APIRouter(prefix="/catalogue")
 
@@ -173,7 +174,7 @@ class DoctorPage(BaseModel):
     next: str | None
 
 
-@router.get("/services", response_model=ServicePage, responses=problems(Invalid))
+@router.get("/services", response_model=ServicePage, responses=problems(Invalid, StoreUnavailable))
 async def list_services(
     views: CurrentViews, wanted: Annotated[ServiceFilter, Query()], if_none_match: IfNoneMatch = None
 ) -> Response:
@@ -182,7 +183,7 @@ async def list_services(
     return _page(rows, wanted.limit, if_none_match)
 
 
-@router.get("/facilities", response_model=FacilityPage, responses=problems(Invalid))
+@router.get("/facilities", response_model=FacilityPage, responses=problems(Invalid, StoreUnavailable))
 async def list_facilities(
     views: CurrentViews, wanted: Annotated[FacilityFilter, Query()], if_none_match: IfNoneMatch = None
 ) -> Response:
@@ -191,7 +192,7 @@ async def list_facilities(
     return _page(rows, wanted.limit, if_none_match)
 
 
-@router.get("/doctors", response_model=DoctorPage, responses=problems(Invalid))
+@router.get("/doctors", response_model=DoctorPage, responses=problems(Invalid, StoreUnavailable))
 async def list_doctors(
     views: CurrentViews, wanted: Annotated[DoctorFilter, Query()], if_none_match: IfNoneMatch = None
 ) -> Response:
