@@ -17,6 +17,7 @@ from booking.add_doctor.decide import ADD_DOCTOR, AddDoctor
 from booking.add_facility.decide import ADD_FACILITY, AddFacility
 from booking.add_service.decide import ADD_SERVICE, AddService
 from booking.app import build_app
+from booking.book_appointment.decide import BOOK_APPOINTMENT, BookAppointment
 from booking.hold_slot.decide import HOLD_SLOT, HoldSlot
 from booking.open_doctor_day.decide import OPEN_DOCTOR_DAY, OpenDoctorDay, Session, slot_id
 from booking.rules.wall_clock import Hours
@@ -25,7 +26,7 @@ from portal_chassis.access import Caller, TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.positions import Positions
 from portal_events.base import Event
-from portal_events.booking import Mode, ServiceKind
+from portal_events.booking import Mode, ServiceKind, Source
 from portal_events.identity import Level
 from portal_events.stored import StoredEvent
 from portal_events.topics import PARTITIONS, events_topic, partition_for
@@ -148,6 +149,20 @@ async def held(house: "House", slot: UUID, patient: UUID = ANNA) -> UUID:
     )
     await house.decider.execute(HOLD_SLOT, command, replace(CONTEXT, time=command.now))
     return command.hold_id
+
+
+async def booked_by_the_desk(house: "House", slot: UUID, patient: UUID = ANNA) -> UUID:
+    """Let a desk book a slot for a patient, which is not done over HTTP."""
+    command = BookAppointment(
+        appointment_id=uuid7(),
+        patient_id=patient,
+        slot=await house.state.find_slot(slot),
+        level=Level.BASIC,
+        now=house.clock[-1],
+        source=Source.DESK,
+    )
+    await house.decider.execute(BOOK_APPOINTMENT, command, replace(CONTEXT, actor="system:desk"))
+    return command.appointment_id
 
 
 class Keys:
