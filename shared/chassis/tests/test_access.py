@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from portal_chassis.access import Caller, CurrentCaller, CurrentPatient, TokenSigner, TokenVerifier
+from portal_chassis.access import (
+    Caller,
+    CurrentCaller,
+    CurrentPatient,
+    NotSignedIn,
+    TokenSigner,
+    TokenVerifier,
+)
 from portal_chassis.app import create_app
 from portal_chassis.positions import encode
 
@@ -137,6 +145,59 @@ async def test_given_a_token_of_an_age_in_seconds_when_asked_then_only_a_fresh_o
 ) -> None:
     token = signer.sign(CALLER, audience="booking", now=NOW - timedelta(seconds=age))
     assert (await answer(app, token)).status_code == status
+
+
+@pytest.mark.parametrize(("age", "status"), [(29, 200), (30, 401), (3600, 401), (-60, 401)])
+async def test_given_a_token_that_was_accepted_when_sent_again_then_it_ends_as_it_would_have(
+    gateway: tuple[Path, Path], signer: TokenSigner, age: int, status: int
+) -> None:
+    verifier = TokenVerifier(gateway[1], "booking")
+    token = signer.sign(CALLER, audience="booking", now=NOW)
+    assert verifier.verify(token, now=NOW) == CALLER
+    later = NOW + timedelta(seconds=age)
+    if status == 200:
+        assert verifier.verify(token, now=later) == CALLER
+    else:
+        with pytest.raises(NotSignedIn):
+            verifier.verify(token, now=later)
+
+
+def test_given_the_same_caller_when_signed_for_again_soon_then_the_token_is_the_same(
+    signer: TokenSigner,
+) -> None:
+    first = signer.sign(CALLER, audience="booking", now=NOW)
+    assert signer.sign(CALLER, audience="booking", now=NOW + timedelta(seconds=14)) == first
+    assert signer.sign(CALLER, audience="booking", now=NOW + timedelta(seconds=15)) != first
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(CALLER, account_id=UUID("019a0000-0000-7000-8000-00000000ffff")),
+        replace(CALLER, patient_id=UUID("019a0000-0000-7000-8000-00000000ffff")),
+        replace(CALLER, roles=("desk",)),
+        replace(CALLER, positions={("booking.events", 3): 71}),
+        STAFF,
+    ],
+)
+def test_hazard_another_callers_token_is_never_sent(
+    gateway: tuple[Path, Path], signer: TokenSigner, other: Caller
+) -> None:
+    first = signer.sign(CALLER, audience="booking", now=NOW)
+    theirs = signer.sign(other, audience="booking", now=NOW)
+    assert theirs != first
+    assert TokenVerifier(gateway[1], "booking").verify(theirs, now=NOW) == other
+    with pytest.raises(NotSignedIn):
+        TokenVerifier(gateway[1], "identity").verify(theirs, now=NOW)
+    assert signer.sign(CALLER, audience="identity", now=NOW) != first
+
+
+def test_hazard_a_clock_set_back_does_not_bring_a_later_token(
+    gateway: tuple[Path, Path], signer: TokenSigner
+) -> None:
+    signer.sign(CALLER, audience="booking", now=NOW + timedelta(seconds=60))
+    token = signer.sign(CALLER, audience="booking", now=NOW)
+    assert TokenVerifier(gateway[1], "booking").verify(token, now=NOW) == CALLER
 
 
 async def test_hazard_algorithm_none_is_refused(app: FastAPI) -> None:

@@ -1,15 +1,22 @@
 """Who is calling, and how does a service know?
 
-The gateway signs a short-lived token (JWT, Ed25519: RFC 8037, RFC 9864) for one service and one request;
-the service verifies it. Only that algorithm is accepted: `none` and HS256 with the public key are forgeries.
+The gateway signs a short-lived token (JWT, Ed25519: RFC 8037, RFC 9864) for one service; the service verifies
+it. Only that algorithm is accepted: `none` and HS256 with the public key are forgeries.
+
+The signature binds who calls, in which roles, what they have seen, for which service and until when; nothing
+of the request. So the gateway sends a token again for the same caller for some seconds, having looked at the
+session each time, and a service remembers what it has verified until the token ends: whoever could read one
+token could use it for as long in either case.
+
 An app that uses `CurrentCaller` keeps its TokenVerifier in `app.state.token_verifier` and a clock in
 `app.state.clock`.
 """
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
@@ -23,11 +30,14 @@ from portal_chassis.positions import HEADER, Positions, decode, encode, merge
 from portal_eventstore.decision import Forbidden, Refusal
 
 LIFETIME_SECONDS: Final = 30
+SENT_AGAIN_SECONDS: Final = 15
+"""For so long a token is sent again: what is left of its life covers any request's way."""
 
 _ALGORITHM: Final = "Ed25519"
 _ISSUER: Final = "gateway"
 _MAX_TOKEN: Final = 8192
 _CLOCK_SKEW_SECONDS: Final = 5
+_REMEMBERED: Final = 10_000
 
 
 class NotSignedIn(Refusal):
@@ -70,10 +80,26 @@ class TokenSigner:
         self._key = OKPKey.import_key(private_key_file.read_bytes())
         if not self._key.is_private:
             raise ValueError(f"{private_key_file} holds no private key")
+        self._signed: OrderedDict[tuple[object, ...], tuple[str, int]] = OrderedDict()
 
     def sign(self, caller: Caller, *, audience: str, now: datetime) -> str:
-        """Return a token that the service `audience` accepts for 30 seconds."""
-        issued = int(now.timestamp())
+        """Return a token that the service `audience` accepts for 15 to 30 seconds from now."""
+        second = int(now.timestamp())
+        key = (
+            audience,
+            caller.account_id,
+            caller.patient_id,
+            caller.roles,
+            frozenset(caller.positions.items()),
+        )
+        known = self._signed.get(key)
+        if known is not None and 0 <= second - known[1] < SENT_AGAIN_SECONDS:
+            return known[0]
+        token = self._sign(caller, audience, second)
+        _remember(self._signed, key, (token, second))
+        return token
+
+    def _sign(self, caller: Caller, audience: str, issued: int) -> str:
         claims: dict[str, Any] = {
             "iss": _ISSUER,
             "aud": audience,
@@ -97,11 +123,22 @@ class TokenVerifier:
         if self._key.is_private:
             raise ValueError(f"{public_key_file} holds a private key, which only the gateway may have")
         self._audience = audience
+        self._verified: OrderedDict[str, _Verified] = OrderedDict()
 
     def verify(self, token: str, *, now: datetime) -> Caller:
         """Return who calls; raises NotSignedIn."""
         if len(token) > _MAX_TOKEN:
             raise NotSignedIn
+        known = self._verified.get(token)
+        if known is None:
+            known = self._verify(token, now)
+            _remember(self._verified, token, known)
+        # Only "issued in the future" is forgiven for clocks that differ; a token's end is its end.
+        if now.timestamp() >= known.ends or known.issued - now.timestamp() > _CLOCK_SKEW_SECONDS:
+            raise NotSignedIn
+        return known.caller
+
+    def _verify(self, token: str, now: datetime) -> "_Verified":
         registry = JWTClaimsRegistry(
             now=int(now.timestamp()),
             leeway=0,
@@ -112,8 +149,7 @@ class TokenVerifier:
         )
         try:
             claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM]).claims
-            # Only "issued in the future" is forgiven for clocks that differ; a token's end is its end.
-            future = claims.pop("iat") - now.timestamp() > _CLOCK_SKEW_SECONDS
+            issued = float(claims.pop("iat"))
             registry.validate(claims)
             patient = claims.get("patient")
             caller = Caller(
@@ -124,9 +160,27 @@ class TokenVerifier:
             )
         except (JoseError, ValueError, KeyError, TypeError, AttributeError):
             raise NotSignedIn from None
-        if future:
-            raise NotSignedIn
-        return caller
+        return _Verified(caller, issued, float(claims["exp"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token under the right key, for this service. Instants are seconds since 1970."""
+
+    caller: Caller
+    issued: float
+    ends: float
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > _REMEMBERED:
+        known.popitem(last=False)
 
 
 async def _current_caller(
@@ -140,8 +194,9 @@ async def _current_caller(
         raise NotSignedIn
     verifier: TokenVerifier = request.app.state.token_verifier
     caller = verifier.verify(token.strip(), now=now)
-    seen = merge(caller.positions, decode(position))
-    return Caller(caller.account_id, caller.patient_id, caller.roles, seen)
+    if position is None:
+        return caller
+    return replace(caller, positions=merge(caller.positions, decode(position)))
 
 
 CurrentCaller = Annotated[Caller, Depends(_current_caller)]
