@@ -7,7 +7,12 @@ import pytest
 from fastapi import FastAPI
 
 from portal_chassis.app import create_app
-from portal_chassis.idempotency import CurrentRequestKeys, IdempotencyKey, RequestKeys
+from portal_chassis.idempotency import (
+    CurrentRequestKeys,
+    IdempotencyKey,
+    OptionalIdempotencyKey,
+    RequestKeys,
+)
 from portal_chassis.settings import SettingsError
 from portal_eventstore.decision import about
 
@@ -77,6 +82,10 @@ def app(keys: RequestKeys) -> FastAPI:
     async def things(key: IdempotencyKey, keys: CurrentRequestKeys) -> str:
         return keys.request(actor="a", route="r", key=key, body=b"").tag
 
+    @app.post("/others")
+    async def others(key: OptionalIdempotencyKey) -> str | None:
+        return key
+
     return app
 
 
@@ -101,3 +110,14 @@ async def test_given_a_header_when_required_then_missing_and_too_long_are_422(
     else:
         assert response.status_code == 422
         assert response.json()["type"] == f"/problems/{problem}"
+
+
+@pytest.mark.parametrize(("key", "taken"), [(None, None), ("", None), ("k" * 128, "k" * 128)])
+async def test_given_a_header_when_optional_then_without_it_there_is_none(
+    app: FastAPI, key: str | None, taken: str | None
+) -> None:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+        assert (await client.post("/others", headers=headers)).json() == taken
+        long = await client.post("/others", headers={"Idempotency-Key": "k" * 129})
+    assert (long.status_code, long.json()["type"]) == (422, "/problems/idempotency-key-too-long")
