@@ -1,6 +1,5 @@
 """Which slots are free, for a service and the patient's preferences?"""
 
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,26 +19,25 @@ from portal_chassis.access import CurrentCaller, NotSignedIn
 from portal_chassis.clock import CurrentTime
 from portal_chassis.problems import FieldError, Invalid, problems
 from portal_events.booking import Mode
+from portal_eventstore.decision import StoreUnavailable
 
 router = APIRouter()
 
 _WARSAW = ZoneInfo("Europe/Warsaw")
 _DEFAULT_DAYS = 30
 _MOST_DAYS = 92
+_NOBODY = UUID(int=0)
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2200, 1, 1)
 
+# Walks an index in the order of the answer until the page is full. The start of the walk is one comparison of
+# keys, for the first page as for every other: beside the end, a bare `starts_at >=` would look like a narrow
+# range to the planner, and reading all of it and sorting like a good plan.
 # The busy time that could reach into an offer begins at most one longest visit before it. Others' holds count
-# while they live; one's own hides nothing from its holder. Ids are text: this is how they are sent.
-_SEARCH = f"""
-select o.slot_id::text, o.starts_at, o.zone, o.mode,
-    (extract(epoch from o.ends_at - o.starts_at) / 60)::int as minutes,
-    s.name as service_name, s.name_en as service_name_en, s.referral_required,
-    o.doctor_id::text, d.name as doctor_name,
-    o.facility_id::text, f.name as facility_name, f.street, f.postal_code, f.city
+# while they live; one's own hides nothing from its holder.
+_WALK = f"""
+select o.slot_id, o.starts_at, o.ends_at, o.zone, o.mode, o.service_id, o.doctor_id, o.doctor_name,
+    o.facility_id, o.street
 from free_slots_offer o
-join catalogue_service s on s.service_id = o.service_id
-join catalogue_doctor d on d.doctor_id = o.doctor_id
-join catalogue_facility f on f.facility_id = o.facility_id
 where not exists (
     select from free_slots_busy b
     where b.doctor_id = o.doctor_id
@@ -50,7 +48,32 @@ where not exists (
     and (b.expires_at = 'infinity' or b.patient_id is distinct from $2)
 )
 """  # noqa: S608  a number of our own
-_ORDER = "(o.starts_at, d.name, o.doctor_id, f.street, o.slot_id)"
+_KEY = "o.starts_at, o.doctor_name, o.doctor_id, o.street, o.slot_id"
+
+# What only the page's own rows need. Ids are text: this is how they are sent.
+_PAGE = f"""
+select o.slot_id::text, o.starts_at, o.zone, o.mode,
+    (extract(epoch from o.ends_at - o.starts_at) / 60)::int as minutes,
+    s.name as service_name, s.name_en as service_name_en, s.referral_required,
+    o.doctor_id::text, o.doctor_name,
+    o.facility_id::text, f.name as facility_name, o.street, f.postal_code, f.city
+from ({{}}) o
+join catalogue_service s on s.service_id = o.service_id
+join catalogue_facility f on f.facility_id = o.facility_id
+order by {_KEY}
+"""  # noqa: S608  columns of our own
+
+_CITY = "(select city from free_slots_place where facility_id = {0})"
+# Asked of one row at a time, where a join could read all; inside coalesce, since the planner takes a bare
+# `= any` of something unknown for selective, and sorts. First of all: is there any such doctor?
+_LANGUAGE = """
+and coalesce({0} = any (
+    (select languages from catalogue_doctor d where d.doctor_id = o.doctor_id)::text[]
+), false)
+and exists (
+    select from catalogue_practice p join catalogue_doctor d using (doctor_id)
+    where p.service_id = {1} and {0} = any (d.languages)
+)"""
 
 _SERVICE = "select modes, referral_required from catalogue_service where service_id = $1"
 
@@ -131,7 +154,9 @@ class Preferences(BaseModel):
 @router.get(
     "/slots",
     response_model=SlotPage,
-    responses=problems(NotSignedIn, Invalid, ServiceUnknown, ModeNotOffered, ReferralRequired),
+    responses=problems(
+        NotSignedIn, Invalid, ServiceUnknown, ModeNotOffered, ReferralRequired, StoreUnavailable
+    ),
 )
 async def free_slots(
     preferences: Annotated[Preferences, Query()],
@@ -143,8 +168,8 @@ async def free_slots(
     """List free slots by time, doctor and address."""
     since, until = _window(preferences, now)
     fresh = await seen("free_slots", caller.positions)
-    query = _query(preferences, now, caller.patient_id, since, until)
-    rows = await views.fetch(query.text, *query.arguments)
+    query, arguments = _query(preferences, now, caller.patient_id, since, until)
+    rows = await views.fetch(query, *arguments)
     if not rows or rows[0]["referral_required"]:
         await _refuse(preferences, views)
     page = rows[: preferences.limit]
@@ -167,45 +192,40 @@ async def _refuse(preferences: Preferences, views: Any) -> None:
         raise ReferralRequired
 
 
-@dataclass(slots=True)
-class _Statement:
-    """SQL text and its arguments; every fragment of text is a constant of this file."""
-
-    text: str
-    arguments: list[Any] = field(default_factory=list)
-
-    def add(self, fragment: str, *arguments: object) -> None:
-        """Append a fragment whose `{}` become the arguments' places."""
-        first = len(self.arguments) + 1
-        self.text += fragment.format(*(f"${first + n}" for n in range(len(arguments)))) + "\n"
-        self.arguments += arguments
-
-
 def _query(
     preferences: Preferences, now: datetime, patient_id: UUID | None, since: datetime, until: datetime
-) -> _Statement:
-    """Build the one query from the preferences that are there, so that each has the plan that fits it."""
-    query = _Statement(_SEARCH, [now, patient_id])
-    query.add("and o.service_id = {}", preferences.service_id)
-    query.add("and o.starts_at >= {} and o.starts_at < {}", since, until)
-    for column, wanted in (
-        ("o.city", preferences.city),
-        ("o.facility_id", preferences.facility_id),
-        ("o.doctor_id", preferences.doctor_id),
-        ("o.part_of_day", preferences.part_of_day),
-        ("o.mode", preferences.mode),
-    ):
-        if wanted is not None:
-            query.add(f"and {column} = {{}}", wanted)
-    if preferences.language is not None:
-        query.add("and {} = any (d.languages)", preferences.language)
+) -> tuple[str, list[Any]]:
+    """Return the query for the preferences that are there, and its arguments."""
+    arguments: list[Any] = [now, patient_id]
+    conditions: list[str] = []
+
+    def add(condition: str, *values: object) -> None:
+        """Append a condition whose `{}` become the values' places; all of its text is this file's."""
+        first = len(arguments) + 1
+        conditions.append(condition.format(*(f"${first + n}" for n in range(len(values)))))
+        arguments.extend(values)
+
+    key = (since, "", _NOBODY, "", _NOBODY)
     if preferences.cursor is not None:
-        key = decode_cursor(preferences.cursor, (_instant, str, UUID, str, UUID))
-        query.add(f"and {_ORDER} > ({{}}, {{}}, {{}}, {{}}, {{}})", *key)
-        query.add("and o.starts_at >= {}", key[0])
-    # The number itself: as an argument, a plan made for any number would read all and sort.
-    query.add(f"order by {_ORDER[1:-1]} limit {preferences.limit + 1}")
-    return query
+        key = max(key, decode_cursor(preferences.cursor, (_instant, str, UUID, str, UUID)))
+    add(f"and ({_KEY}) > ({{}}, {{}}, {{}}, {{}}, {{}})", *key)
+    add("and o.starts_at < {}", until)
+    add("and o.service_id = {}", preferences.service_id)
+    if preferences.city is not None:
+        add("and o.city = {}", preferences.city)
+    if preferences.facility_id is not None:
+        add("and o.facility_id = {0} and o.city = " + _CITY, preferences.facility_id)
+    if preferences.doctor_id is not None:
+        add("and o.doctor_id = {}", preferences.doctor_id)
+    if preferences.part_of_day is not None:
+        add("and o.part_of_day = {}", preferences.part_of_day)
+    if preferences.mode is not None:
+        add("and o.mode = {}", preferences.mode)
+    if preferences.language is not None:
+        add(_LANGUAGE, preferences.language, preferences.service_id)
+    # The number itself: as an argument, it would be planned for as any number, and all be read and sorted.
+    walk = f"{_WALK}{' '.join(conditions)} order by {_KEY} limit {preferences.limit + 1}"
+    return _PAGE.format(walk), arguments
 
 
 def _window(preferences: Preferences, now: datetime) -> tuple[datetime, datetime]:

@@ -1,8 +1,8 @@
 """How do doctors' days, bookings and holds become what the search reads?
 
 An offer is written by its doctor's events, a busy time by its patient's: each row's events come in order.
-Only an offer's city comes from elsewhere: whichever of offer and facility arrives second fills it in, and the
-lock keeps the two from passing each other unseen in transactions side by side.
+Only an offer's address comes from elsewhere: whichever of offer and facility arrives second fills it in, and
+the lock keeps the two from passing each other unseen in transactions side by side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +17,7 @@ from portal_events.booking import (
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentMoved,
+    DoctorAdded,
     DoctorDayOpened,
     FacilityAdded,
     HoldReleased,
@@ -28,26 +29,34 @@ from portal_eventstore.project import Projection, Received
 Busy = tuple[UUID, UUID, UUID, datetime, datetime, datetime | None]
 """A row of free_slots_busy; the last is None for what does not lapse."""
 
-_LOCK_OFFERS = "select pg_advisory_xact_lock_shared(hashtextextended('free_slots cities', 0))"
-_LOCK_PLACES = "select pg_advisory_xact_lock(hashtextextended('free_slots cities', 0))"
+_LOCK_OFFERS = "select pg_advisory_xact_lock_shared(hashtextextended('free_slots addresses', 0))"
+_LOCK_PLACES = "select pg_advisory_xact_lock(hashtextextended('free_slots addresses', 0))"
 
+_DOCTORS = """
+insert into free_slots_doctor (doctor_id, name) select * from unnest($1::uuid[], $2::text[])
+on conflict (doctor_id) do nothing
+"""
 _PLACES = """
-insert into free_slots_place (facility_id, city) select * from unnest($1::uuid[], $2::text[])
+insert into free_slots_place (facility_id, city, street)
+select * from unnest($1::uuid[], $2::text[], $3::text[])
 on conflict (facility_id) do nothing
 """
-_CITIES = """
-update free_slots_offer o set city = p.city from free_slots_place p
+_ADDRESSES = """
+update free_slots_offer o set city = p.city, street = p.street from free_slots_place p
 where o.city is null and o.facility_id = p.facility_id and p.facility_id = any ($1::uuid[])
 """
 _OFFERS = """
 insert into free_slots_offer (
-    slot_id, doctor_id, service_id, facility_id, city, mode, part_of_day, starts_at, ends_at, zone
+    slot_id, doctor_id, doctor_name, service_id, facility_id, city, street,
+    mode, part_of_day, starts_at, ends_at, zone
 )
-select slot_id, doctor_id, service_id, facility_id, p.city, mode, part_of_day, starts_at, ends_at, zone
+select slot_id, doctor_id, d.name, service_id, facility_id, p.city, p.street,
+    mode, part_of_day, starts_at, ends_at, zone
 from unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[],
     $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[]
 ) as o (slot_id, doctor_id, service_id, facility_id, mode, part_of_day, starts_at, ends_at, zone)
+left join free_slots_doctor d using (doctor_id)
 left join free_slots_place p using (facility_id)
 on conflict (slot_id) do nothing
 """
@@ -66,15 +75,20 @@ set doctor_id = excluded.doctor_id, starts_at = excluded.starts_at, ends_at = ex
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
     """Write the batch's offers, and the busy times that are left of it in the end."""
     events = [received.event for received in batch]
-    places = {event.facility_id: event.city for event in events if isinstance(event, FacilityAdded)}
+    doctors = [(event.doctor_id, event.name) for event in events if isinstance(event, DoctorAdded)]
+    places = [
+        (event.facility_id, event.city, event.street) for event in events if isinstance(event, FacilityAdded)
+    ]
     offers = [row for event in events if isinstance(event, DoctorDayOpened) for row in _offers(event)]
     busy = _fold(events)
     if places:
         await connection.execute(_LOCK_PLACES)
-        await connection.execute(_PLACES, list(places), list(places.values()))
-        await connection.execute(_CITIES, list(places))
+        await connection.execute(_PLACES, *zip(*places, strict=True))
+        await connection.execute(_ADDRESSES, [facility_id for facility_id, *_ in places])
     elif offers:
         await connection.execute(_LOCK_OFFERS)
+    if doctors:  # before their days, which come on the same partition
+        await connection.execute(_DOCTORS, *zip(*doctors, strict=True))
     if offers:
         await connection.execute(_OFFERS, *zip(*offers, strict=True))
     if free := [number for number, row in busy.items() if row is None]:
@@ -129,6 +143,7 @@ FREE_SLOTS = Projection(
     view="free_slots",
     topics=(events_topic("booking"),),
     events=(
+        DoctorAdded,
         FacilityAdded,
         DoctorDayOpened,
         SlotHeld,

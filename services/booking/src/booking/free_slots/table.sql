@@ -1,13 +1,15 @@
--- What is offered, when doctors are busy, and where facilities are. Offers come keyed by doctor, busy times by
--- patient, in any order between the two: so neither table ever looks at the other, and the search takes their
--- difference. A taken slot stays: booking it must be refused as taken, not as unknown.
+-- What is offered, when doctors are busy, and what the search sorts by. Offers come keyed by doctor, busy times
+-- by patient, in any order between the two: so neither table ever looks at the other, and the search takes
+-- their difference. A taken slot stays: booking it must be refused as taken, not as unknown.
 
 create table if not exists free_slots_offer (
     slot_id uuid primary key,
     doctor_id uuid not null,
+    doctor_name text not null,
     service_id uuid not null,
     facility_id uuid not null,
-    city text collate "C", -- the facility's, unknown until that has arrived (project.py)
+    city text collate "C", -- the facility's, as is its street: unknown until that has arrived (project.py)
+    street text,
     mode text not null,
     part_of_day text not null,
     starts_at timestamptz not null,
@@ -15,22 +17,26 @@ create table if not exists free_slots_offer (
     zone text not null
 ) with (fillfactor = 80);
 
--- One for each way to look: what is given comes first, then the order of the search, then what is checked in
--- the index before a row is fetched. Whatever is over lies before the place where a search begins.
+-- What a search names, then the order of its answer, then what it checks before it fetches a row.
+-- What is over lies before the place where a search begins.
 create index if not exists free_slots_offer_service
-    on free_slots_offer (service_id, starts_at, part_of_day, mode, doctor_id);
+    on free_slots_offer (service_id, starts_at, doctor_name, mode, part_of_day);
 create index if not exists free_slots_offer_city
-    on free_slots_offer (service_id, city, starts_at, part_of_day, mode, doctor_id);
-create index if not exists free_slots_offer_facility
-    on free_slots_offer (service_id, facility_id, starts_at, part_of_day, mode, doctor_id);
+    on free_slots_offer (service_id, city, starts_at, doctor_name, mode, part_of_day, facility_id);
 create index if not exists free_slots_offer_doctor
-    on free_slots_offer (doctor_id, service_id, starts_at, part_of_day, mode);
+    on free_slots_offer (doctor_id, service_id, starts_at);
 create index if not exists free_slots_offer_nowhere
     on free_slots_offer (facility_id) where city is null;
 
 create table if not exists free_slots_place (
     facility_id uuid primary key,
-    city text collate "C" not null
+    city text collate "C" not null,
+    street text not null
+);
+
+create table if not exists free_slots_doctor (
+    doctor_id uuid primary key,
+    name text not null
 );
 
 -- An appointment or a hold: `expires_at` is infinity for the one, an instant for the other.
