@@ -48,19 +48,19 @@ def dropped_offset_check() -> None:
 def position_outside_the_transaction() -> None:
     """The positions are moved on a connection of their own, before the rows."""
 
-    async def apply(self: Any, batches: Any) -> None:
+    async def write(self: Any, values: Any, places: Any, moved: Any) -> None:
         async with self._pool.acquire() as connection:
-            places = consume._places(
-                await connection.fetch(consume._LOCK, self.name, *consume._columns(batches))
-            )
-            values: list[Any] = []
-            for tp, records in batches.items():
-                new = consume.fresh(records, places[tp], self._view.parse)
-                values += new.values
-                await self._move(connection, {tp: new.place})
-            await self._view.apply(connection, values)
+            await self._move(connection, places, moved)
+            if values:
+                await self._view.apply(connection, values)
 
-    consume.ViewConsumption._apply = apply  # type: ignore[method-assign]
+    consume.ViewConsumption._write = write  # type: ignore[method-assign]
+
+
+def unguarded_move() -> None:
+    """Positions are moved wherever they are: a worker that should be dead applies its batch again."""
+    guard = "and p.next_offset = s.old_offset and p.last_position = s.old_position"
+    consume._MOVE = consume._MOVE.replace(guard, "")
 
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
@@ -87,5 +87,9 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "position outside the transaction": (
         position_outside_the_transaction,
         _PROJECT + "crashes_before_the_rows_and_between_rows_and_commit_then_nothing_is_lost_or_doubled",
+    ),
+    "unguarded move": (
+        unguarded_move,
+        _PROJECT + "two_workers_hold_the_same_records_then_the_later_one_changes_nothing",
     ),
 }

@@ -1,7 +1,8 @@
 """How does a batch of records change a view exactly once?
 
-The view's rows and its positions are written in one transaction, with the positions' rows locked. Records
-below `next_offset` were seen before; an event at or below `last_position` was applied before, from an earlier
+The view's rows and its positions are written in one transaction, which begins by moving the positions, and
+goes on only if they were where this worker left them; until the commit their rows are locked. Records below
+`next_offset` were seen before; an event at or below `last_position` was applied before, from an earlier
 record. So redelivery, rebalances, rewinds, a relay's duplicates and workers that should be dead change
 nothing.
 """
@@ -32,13 +33,26 @@ select p.topic, p.partition, p.next_offset, p.last_position
 from projection_position p join unnest($2::text[], $3::int[]) as w (topic, partition) using (topic, partition)
 where p.view = $1
 """
-# In one order everywhere, so that two workers that both think a partition theirs cannot deadlock.
-_LOCK = _SELECT + "order by p.topic, p.partition for update of p"
+# Moves each place from where this worker believes it to be, and says how many were there. Rows are locked in
+# one order everywhere, so that two workers that both think a partition theirs cannot deadlock. The commit
+# does not wait for the disk: a crash of the server may take the last ones back, rows and places together and
+# in their order, and what they held is read again.
 _MOVE = """
-update projection_position p set next_offset = m.next_offset, last_position = m.last_position
-from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[])
-    as m (topic, partition, next_offset, last_position)
-where p.view = $1 and p.topic = m.topic and p.partition = m.partition
+with impatient as materialized (select set_config('synchronous_commit', 'off', true)),
+step as materialized (
+    select * from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+        as s (topic, partition, old_offset, old_position, next_offset, last_position)
+), held as materialized (
+    select p.topic, p.partition from projection_position p join step s using (topic, partition)
+    where p.view = $1 and p.next_offset = s.old_offset and p.last_position = s.old_position
+    order by p.topic, p.partition for update of p
+), moved as (
+    update projection_position p set next_offset = s.next_offset, last_position = s.last_position
+    from step s join held using (topic, partition)
+    where p.view = $1 and p.topic = s.topic and p.partition = s.partition
+    returning true
+)
+select (select count(*) from moved) from impatient
 """
 
 
@@ -48,6 +62,10 @@ class MalformedRecordError(Exception):
 
 class GapError(Exception):
     """Records are missing between what was applied and what came."""
+
+
+class _MovedMeanwhileError(Exception):
+    """Another worker has moved the view on since this one looked."""
 
 
 class LostOffsetError(Exception):
@@ -177,42 +195,72 @@ class ViewConsumption(Generic[T]):
     async def _apply(self, batches: Mapping[Partition, Sequence[Incoming]]) -> None:
         if self._lost is not None:
             raise LostOffsetError
+        places = {tp: self.places[tp] for tp in batches if tp in self.places}
+        if len(places) < len(batches) or _gaps(batches, places):
+            places = await self._stored(batches)
+        while True:
+            try:
+                await self._apply_after(places, batches)
+            except _MovedMeanwhileError:
+                places = await self._stored(batches)
+            else:
+                return
+
+    async def _apply_after(
+        self, places: Mapping[Partition, Place], batches: Mapping[Partition, Sequence[Incoming]]
+    ) -> None:
+        """Apply what is new; raises _MovedMeanwhileError, and changes no row, if the view is not there."""
+        values: list[T] = []
+        moved: dict[Partition, Place] = {}
         stopped: list[MalformedRecordError] = []
-        # The lock's second look at the row needs READ COMMITTED, whatever the server's default is.
-        async with self._pool.acquire() as connection, connection.transaction(isolation="read_committed"):
-            places = _places(await connection.fetch(_LOCK, self.name, *_columns(batches)))
-            if len(places) < len(batches):
-                await connection.execute(_INSERT, self.name, *_columns(batches))
-                places = _places(await connection.fetch(_LOCK, self.name, *_columns(batches)))
-            self.places.update(places)
-            self._refuse_gaps(batches, places)
-            values: list[T] = []
-            moved: dict[Partition, Place] = {}
-            for tp, records in batches.items():
-                new = fresh(records, places[tp], self._view.parse)
-                values += new.values
-                if new.place != places[tp]:
-                    moved[tp] = new.place
-                if new.stopped is not None:
-                    stopped.append(new.stopped)
-            if moved:
-                if values:
-                    await self._view.apply(connection, values)
-                await self._move(connection, moved)
+        for tp, records in batches.items():
+            new = fresh(records, places[tp], self._view.parse)
+            values += new.values
+            if new.place != places[tp]:
+                moved[tp] = new.place
+            if new.stopped is not None:
+                stopped.append(new.stopped)
+        if moved:
+            await self._write(values, places, moved)
         self.places.update(moved)
         if stopped:
             raise stopped[0]
 
-    async def _move(self, connection: Any, moved: Mapping[Partition, Place]) -> None:
-        places = list(moved.values())
-        await connection.execute(
+    async def _write(
+        self, values: Sequence[T], places: Mapping[Partition, Place], moved: Mapping[Partition, Place]
+    ) -> None:
+        async with self._pool.acquire() as connection:
+            if not values:
+                await self._move(connection, places, moved)
+                return
+            # The lock's second look at the row needs READ COMMITTED, whatever the server's default is.
+            async with connection.transaction(isolation="read_committed"):
+                await self._move(connection, places, moved)
+                await self._view.apply(connection, values)
+
+    async def _move(
+        self, connection: Any, places: Mapping[Partition, Place], moved: Mapping[Partition, Place]
+    ) -> None:
+        old, new = [places[tp] for tp in moved], list(moved.values())
+        count: int = await connection.fetchval(
             _MOVE,
             self.name,
             *_columns(moved),
-            [place.next_offset for place in places],
-            [place.last_position for place in places],
+            [place.next_offset for place in old],
+            [place.last_position for place in old],
+            [place.next_offset for place in new],
+            [place.last_position for place in new],
         )
-        await connection.execute("select pg_notify('projected', $1)", self.name)
+        if count < len(moved):
+            raise _MovedMeanwhileError
+
+    async def _stored(self, batches: Mapping[Partition, Sequence[Incoming]]) -> dict[Partition, Place]:
+        async with self._pool.acquire() as connection:
+            await connection.execute(_INSERT, self.name, *_columns(batches))
+            places = _places(await connection.fetch(_SELECT, self.name, *_columns(batches)))
+        self.places.update(places)
+        self._refuse_gaps(batches, places)
+        return places
 
     def _refuse_gaps(
         self, batches: Mapping[Partition, Sequence[Incoming]], places: Mapping[Partition, Place]
@@ -221,11 +269,7 @@ class ViewConsumption(Generic[T]):
 
         A client that lost a batch comes back with it; a hole that Kafka itself has, by compaction, stays.
         """
-        gaps = {
-            (tp, places[tp].next_offset)
-            for tp, records in batches.items()
-            if records[0].offset > places[tp].next_offset
-        }
+        gaps = _gaps(batches, places)
         if gaps - self._gaps:
             self._gaps = gaps
             raise GapError
@@ -265,6 +309,16 @@ async def create_tables(pool: Any, views: Iterable[View[Any]]) -> None:
                 view.name,
                 list(view.topics),
             )
+
+
+def _gaps(
+    batches: Mapping[Partition, Sequence[Incoming]], places: Mapping[Partition, Place]
+) -> set[tuple[Partition, int]]:
+    return {
+        (tp, places[tp].next_offset)
+        for tp, records in batches.items()
+        if records[0].offset > places[tp].next_offset
+    }
 
 
 def _columns(partitions: Iterable[Partition]) -> tuple[list[str], list[int]]:

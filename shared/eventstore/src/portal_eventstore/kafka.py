@@ -23,7 +23,7 @@ Partition: TypeAlias = tuple[str, int]
 _BATCH_BYTES = 512 * 1024
 _REQUEST_MILLISECONDS = 10_000
 _CLOSE_SECONDS = 3.0
-_POLL_MILLISECONDS = 20
+_POLL_MILLISECONDS = 1_000
 _SESSION_MILLISECONDS = 6_000
 """After this long a killed worker's partitions go to another; the broker allows no less by default."""
 _MAX_RECORDS = 5_000
@@ -206,8 +206,6 @@ class Consumers:
             *consumption.topics,
             group_id=f"{client_id}.{consumption.name}",
             batch=True,
-            batch_timeout_ms=_POLL_MILLISECONDS,
-            max_records=_MAX_RECORDS,
             session_timeout_ms=_SESSION_MILLISECONDS,
             heartbeat_interval_ms=_SESSION_MILLISECONDS // 3,
             # An offset that Kafka no longer holds is an error, never a jump (reliability rule 9).
@@ -217,13 +215,17 @@ class Consumers:
             no_reply=True,
         )
         listener.consumer = lambda: subscriber.consumer
+        # FastStream sleeps after a poll that brought nothing, as long as it has polled: a record that comes
+        # meanwhile would wait.
+        subscriber.get_msg = _next_batch
 
         # FastStream's own parser and decoder fail before the handler runs, on a header that is no UTF-8 for
-        # example, and with AckPolicy.MANUAL such a batch is skipped: ours only hand the records on.
-        def parse(records: tuple[Any, ...]) -> KafkaAckableMessage:
+        # example, and with AckPolicy.MANUAL such a batch is skipped: ours only hand the records on. They are
+        # async, because FastStream gives others a thread each.
+        async def parse(records: tuple[Any, ...]) -> KafkaAckableMessage:
             return KafkaAckableMessage(raw_message=records, body=b"", consumer=subscriber.consumer)
 
-        def decode(message: KafkaAckableMessage) -> object:
+        async def decode(message: KafkaAckableMessage) -> object:
             return message.raw_message
 
         @subscriber(parser=parse, decoder=decode)  # type: ignore[untyped-decorator]
@@ -255,6 +257,11 @@ class _SeekToStored(ConsumerRebalanceListener):  # type: ignore[misc]
         offsets = await self._consumption.begin(partitions)
         _seek(consumer, {tp: offsets.get(tp, 0) for tp in partitions})
         consumer.resume(*(assigned & consumer.assignment()))
+
+
+async def _next_batch(consumer: Any) -> tuple[Any, ...]:
+    batches = await consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_MAX_RECORDS)
+    return tuple(record for records in batches.values() for record in records)
 
 
 def _seek(consumer: Any, offsets: Mapping[Partition, int]) -> None:

@@ -28,7 +28,9 @@ _WATCH_TIMEOUT = 5.0
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
-_POLL_SECONDS = 0.01
+# A view is mostly a few milliseconds behind: asked often at first, then less and less.
+_SHORTEST_POLL = 0.002
+_LONGEST_POLL = 0.02
 
 # A view that was never started reads no topic yet: it has not reached anything.
 _BEHIND = """
@@ -174,10 +176,12 @@ async def reached(pool: Any, view: str, wanted: Mapping[tuple[str, int], int], w
     )
     clock = asyncio.get_running_loop().time
     deadline = clock() + within
+    pause = _SHORTEST_POLL
     while True:
         behind: bool = await pool.fetchval(_BEHIND, view, *columns)
         if not behind:
             return True
-        if clock() + _POLL_SECONDS > deadline:
+        if clock() + pause > deadline:
             return False
-        await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_POLL)
