@@ -19,6 +19,8 @@ from gateway.edge.session_table import SessionTable
 from gateway.forward.endpoint import forwarding
 from gateway.forward.routes import ROUTES
 from gateway.landing import endpoint as landing
+from gateway.link_pages import endpoint as link_pages
+from gateway.problem_pages.endpoint import problem_pages, read_texts
 from gateway.sessions import endpoint as sessions
 from gateway.settings import GatewaySettings
 from gateway.timeline import endpoint as timeline
@@ -72,6 +74,8 @@ def dressed(app: FastAPI, settings: GatewaySettings) -> FastAPI:
         timeline.router,
         stream.router,
         landing.router,
+        link_pages.router,
+        problem_pages(read_texts()),
     ):
         app.include_router(room)
     app.router.routes.append(Mount("", app=landing.nothing_here))

@@ -5,11 +5,14 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+POLICY_WITH_SCRIPT: Final = f"{_POLICY}; script-src 'self'; connect-src 'self'"
+"""For a page of ours that has a script in a file of its own, which asks our API."""
+
 _ALWAYS: Final = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
     "x-content-type-options": "nosniff",
     # Not `no-referrer`: with it a browser writes `Origin: null` on form posts of our own pages.
     "referrer-policy": "same-origin",
@@ -37,6 +40,7 @@ class HeadersMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
+                headers.setdefault("content-security-policy", _POLICY)
                 if scope["path"].startswith("/api/"):
                     # What can be revalidated may be kept, by this browser alone.
                     kept = "private, no-cache" if "etag" in headers else "no-store"

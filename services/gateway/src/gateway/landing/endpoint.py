@@ -5,27 +5,42 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
+from gateway.edge.page import Language, Page, Said
+
 router = APIRouter(include_in_schema=False)
 
 _FOLDER: Final = Path(__file__).parent
-_PAGE: Final = _FOLDER.joinpath("index.html").read_bytes()
-_NOT_FOUND: Final = _FOLDER.joinpath("not-found.html").read_bytes()
 _STYLE: Final = _FOLDER.joinpath("site.css").read_bytes()
 _CONTRACT: Final = _FOLDER.joinpath("openapi.json").read_bytes()
 _CONTRACT_TAG: Final = f'"{hashlib.sha256(_CONTRACT).hexdigest()[:32]}"'
-_HTML: Final = "text/html; charset=utf-8"
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
+def _page(name: str, titles: dict[Language, str]) -> Page:
+    return Page(
+        {
+            language: Said(title, _FOLDER.joinpath(f"{name}.{language}.html").read_text(encoding="utf-8"))
+            for language, title in titles.items()
+        }
+    )
+
+
+_LANDING: Final = _page("landing", {Language.POLISH: "Zdrovia", Language.ENGLISH: "Zdrovia"})
+_NOT_FOUND: Final = _page(
+    "not-found", {Language.POLISH: "Nie ma takiej strony", Language.ENGLISH: "Not found"}
+)
+
+
 @router.api_route("/", methods=["GET", "HEAD"])
-async def landing() -> Response:
+async def landing(request: Request) -> Response:
     """Show what the portal is."""
-    return Response(_PAGE, media_type=_HTML)
+    return _LANDING.answer(request.headers)
 
 
 @router.get("/site.css")
@@ -55,4 +70,4 @@ async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
         raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
     if scope["path"].startswith("/api/") or scope["method"] not in ("GET", "HEAD"):
         raise HTTPException(404)
-    await Response(_NOT_FOUND, 404, media_type=_HTML)(scope, receive, send)
+    await _NOT_FOUND.not_found(Headers(scope=scope))(scope, receive, send)
