@@ -38,6 +38,9 @@ order by t.starts_at desc, t.id desc
 """  # noqa: S608 - our own columns
 
 
+_OVER: Final = {State.PLANNED: False, State.COMPLETED: True}
+
+
 class Locked(BaseModel):
     """Items in these states are there at a higher level only."""
 
@@ -56,11 +59,9 @@ class Page(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """One page: whose, filtered how, and where it begins. `start` is included, `end` is not."""
+class Filters:
+    """Which items, and how many of them after which. `start` is included, `end` is not."""
 
-    patient_id: UUID
-    now: datetime
     limit: int
     after: Cursor | None = None
     start: datetime | None = None
@@ -69,31 +70,30 @@ class Wanted:
     state: State | None = None
 
 
-async def read_page(pool: Any, wanted: Wanted) -> dict[str, Any]:
+async def read_page(pool: Any, patient_id: UUID, filters: Filters, now: datetime) -> dict[str, Any]:
     """Return the page as the answer's JSON: items, newest first, the next page's cursor, what is locked."""
-    after = wanted.after
-    over = {State.PLANNED: False, State.COMPLETED: True}
+    after = filters.after
     async with connection(pool) as held:
         rows = await held.fetch(
             _PAGE,
-            wanted.patient_id,
+            patient_id,
             after.starts_at if after else None,
             after.item_id if after else None,
-            wanted.start,
-            wanted.end,
-            list(wanted.kinds) or None,
-            wanted.state is State.CANCELLED,
-            None if wanted.state is None else over.get(wanted.state),
-            wanted.now,
-            wanted.limit + 1,
+            filters.start,
+            filters.end,
+            list(filters.kinds) or None,
+            filters.state is State.CANCELLED,
+            None if filters.state is None else _OVER.get(filters.state),
+            now,
+            filters.limit + 1,
         )
     level = Level(rows[0]["level"])
     if rows[0]["id"] is None:
         rows = []
-    shown = rows[: wanted.limit]
-    more = len(rows) > wanted.limit
+    shown = rows[: filters.limit]
+    more = len(rows) > filters.limit
     return {
-        "items": [item_of(row, wanted.now) for row in shown],
+        "items": [item_of(row, now) for row in shown],
         "next": Cursor(shown[-1]["starts_at"], UUID(shown[-1]["id"])).token() if more else None,
         "locked": locked(level),
     }
