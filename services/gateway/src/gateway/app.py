@@ -16,7 +16,7 @@ from gateway.edge.headers import HeadersMiddleware
 from gateway.edge.open_sessions import OpenSessions
 from gateway.edge.positions import PositionsMiddleware
 from gateway.edge.session_table import SessionTable
-from gateway.forward.endpoint import forwarding
+from gateway.forward.endpoint import Forwarding, forwarding
 from gateway.forward.routes import ROUTES
 from gateway.landing import endpoint as landing
 from gateway.link_pages import endpoint as link_pages
@@ -27,7 +27,7 @@ from gateway.timeline import endpoint as timeline
 from gateway.timeline import stream
 from gateway.timeline.streams import Streams
 from gateway.unavailable import ServiceUnavailable
-from gateway.upstream import Upstream, pooled_client
+from gateway.upstream import Upstream
 from portal_chassis.access import TokenSigner
 from portal_chassis.app import add_ready_check, create_app
 from portal_chassis.clock import Clock, utc_now
@@ -39,16 +39,18 @@ def make_app(settings: GatewaySettings, *, clock: Clock = utc_now) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with connected(settings.database_url, "gateway app") as pool, pooled_client() as http:
+        async with connected(settings.database_url, "gateway app") as pool:
             app.state.pool = pool
             app.state.sessions = OpenSessions(SessionTable(pool), clock)
             app.state.upstreams = {
-                "booking": Upstream("booking", settings.booking_url, http, signer),
-                "identity": Upstream("identity", settings.identity_url, http, signer),
+                "booking": Upstream("booking", settings.booking_url, signer),
+                "identity": Upstream("identity", settings.identity_url, signer),
             }
             app.state.streams = Streams(settings.database_url, app.state.stopping)
             async with app.state.sessions.kept(), app.state.streams.kept():
                 yield
+            for upstream in app.state.upstreams.values():
+                upstream.close()
 
     app = dressed(create_app("gateway", lifespan=lifespan, clock=clock), settings)
 
@@ -78,6 +80,7 @@ def dressed(app: FastAPI, settings: GatewaySettings) -> FastAPI:
         problem_pages(read_texts()),
     ):
         app.include_router(room)
+    app.router.routes[:0] = [timeline.FirstPage(), Forwarding(ROUTES)]
     app.router.routes.append(Mount("", app=landing.nothing_here))
     # Outermost, so that errors wear them too.
     app.add_middleware(PositionsMiddleware)
