@@ -2,9 +2,13 @@
 
 import base64
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.headerregistry import Address
+from email.message import EmailMessage
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,20 +20,37 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from identity.__main__ import SERVICE
+from identity.accounts import Accounts
 from identity.app import Parts, rooms, wire
 from identity.credentials import PostgresCredentials
 from identity.data_keys import PostgresDataKeys
+from identity.limits import Attempts, Limits, PostgresAttempts
+from identity.links import PostgresLinks
+from identity.mail_orders import PostgresMailOrders
+from identity.password_changes import PasswordChanges
 from identity.passwords import Passwords
+from identity.send_mail.mailer import Mailer
+from identity.send_mail.message import Letterhead
 from portal_chassis.access import Caller, TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.migrate import migrate
 from portal_events.blind import BlindIndex
-from portal_events.keys import FileKeyWrap, new_data_key
+from portal_events.keys import FileKeyWrap
 from portal_eventstore.execute import Decider
 from portal_eventstore.issue_keys import KeyPublisher
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import PostgresStore
 
+from .doubles import (
+    MemoryAttempts,
+    MemoryCredentials,
+    MemoryDataKeys,
+    MemoryLinks,
+    MemoryMailOrders,
+    Postbox,
+)
+
+PUBLIC_URL = "https://portal.example"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FORM = {
     "email": "Jan.Kowalski@example.org",
@@ -43,38 +64,16 @@ FORM = {
 }
 
 
-class MemoryCredentials:
-    def __init__(self) -> None:
-        self.rows: dict[UUID, str] = {}
+@dataclass
+class Clock:
+    now: datetime = NOW
 
-    async def add(self, account_id: UUID, password_hash: str, now: datetime) -> None:
-        del now
-        self.rows[account_id] = password_hash
+    def __call__(self) -> datetime:
+        return self.now
 
-    async def remove(self, account_id: UUID) -> None:
-        self.rows.pop(account_id, None)
-
-    async def password_hash(self, account_id: UUID) -> str | None:
-        return self.rows.get(account_id)
-
-    async def replace(self, account_id: UUID, old: str, new: str, now: datetime) -> None:
-        del now
-        if self.rows.get(account_id) == old:
-            self.rows[account_id] = new
-
-
-class MemoryDataKeys:
-    def __init__(self) -> None:
-        self.rows: dict[UUID, bytes] = {}
-
-    async def issue(self, patient_id: UUID) -> bytes:
-        return self.rows.setdefault(patient_id, new_data_key())
-
-    async def remove(self, patient_id: UUID) -> None:
-        self.rows.pop(patient_id, None)
-
-    async def key(self, patient_id: UUID) -> bytes | None:
-        return self.rows.get(patient_id)
+    def on(self, **time: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**time)
 
 
 @dataclass
@@ -86,20 +85,91 @@ class Identity:
     signer: TokenSigner
     credential_rows: Callable[[], Any]
     key_rows: Callable[[], Any]
+    clock: Clock
+    wire: Callable[[Parts], None]
+    attempts: Attempts
+    postbox: Postbox = field(default_factory=Postbox)
     form: dict[str, Any] = field(default_factory=lambda: dict(FORM))
-    wire: Callable[[Parts], Any] = lambda _: None
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.parts.store, self.parts.blind_index)
+
+    @property
+    def mailer(self) -> Mailer:
+        return Mailer(
+            store=self.parts.store,
+            accounts=self.accounts,
+            data_keys=self.parts.data_keys,
+            orders=self.parts.mail_orders,
+            links=self.parts.links,
+            letterhead=Letterhead(Address("Zdrovia", addr_spec="no-reply@zdrovia.example"), PUBLIC_URL),
+            post=self.postbox,
+        )
+
+    @property
+    def changes(self) -> PasswordChanges:
+        parts = self.parts
+        return PasswordChanges(self.accounts, parts.decider, parts.credentials, parts.request_keys)
+
+    async def mails(self) -> list[EmailMessage]:
+        """Send what is due and return what was sent since the last time."""
+        await self.mailer.work(self.clock.now)
+        sent, self.postbox.mails = self.postbox.mails, []
+        return sent
+
+    async def post(
+        self, path: str, body: Any = None, *, caller: str | None = None, client: str | None = None
+    ) -> httpx.Response:
+        return await self.send("POST", path, body, caller=caller, client=client)
+
+    async def send(
+        self, method: str, path: str, body: Any, *, caller: str | None = None, client: str | None = None
+    ) -> httpx.Response:
+        headers = self.bearer(caller) if caller else {}
+        if client is not None:
+            headers["portal-client-address"] = client
+        return await self.client.request(method, path, json=body, headers=headers)
 
     async def open(self, key: str = "k", **changes: Any) -> httpx.Response:
         body = {name: value for name, value in {**self.form, **changes}.items() if value is not None}
         return await self.client.post("/accounts", json=body, headers={"Idempotency-Key": key})
 
-    async def sign_in(self, email: str, password: str) -> httpx.Response:
-        return await self.client.post("/sign-ins", json={"email": email, "password": password})
+    async def sign_in(self, email: str, password: str, client: str | None = None) -> httpx.Response:
+        return await self.post("/sign-ins", {"email": email, "password": password}, client=client)
+
+    def bearer(self, caller: str, audience: str = "identity") -> dict[str, str]:
+        who = Caller(UUID(caller), None, ("patient",), {})
+        return {"Authorization": f"Bearer {self.signer.sign(who, audience=audience, now=self.clock.now)}"}
 
     async def account(self, account_id: str, caller: str, *, audience: str = "identity") -> httpx.Response:
-        who = Caller(UUID(caller), None, ("patient",), {})
-        token = self.signer.sign(who, audience=audience, now=NOW)
-        return await self.client.get(f"/accounts/{account_id}", headers={"Authorization": f"Bearer {token}"})
+        return await self.client.get(f"/accounts/{account_id}", headers=self.bearer(caller, audience))
+
+
+def token_of(mail: EmailMessage) -> str:
+    """Return the token that a mail's link ends in."""
+    [token] = re.findall(rf"{PUBLIC_URL}/[a-z-]+#(\S+)", text_of(mail))
+    return str(token)
+
+
+def text_of(mail: EmailMessage) -> str:
+    """Return what a mail says."""
+    text: str = mail.get_content()
+    return text
+
+
+def pytest_configure() -> None:
+    """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
+    name = os.environ.get("PORTAL_MUTANT")
+    for path in sorted(Path(__file__).parent.glob("mutants_*.py")) if name else ():
+        spec = spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if name in module.MUTANTS:
+            plant, _ = module.MUTANTS[name]
+            plant()
 
 
 def write_key(path: Path) -> Path:
@@ -133,18 +203,23 @@ def passwords() -> Passwords:
 async def identity(
     tmp_path: Path, passwords: Passwords, signer_and_verifier: tuple[TokenSigner, TokenVerifier]
 ) -> AsyncIterator[Identity]:
-    store, credentials, data_keys = MemoryStore("identity"), MemoryCredentials(), MemoryDataKeys()
+    store, data_keys, links = MemoryStore("identity"), MemoryDataKeys(), MemoryLinks()
+    credentials, attempts, clock = MemoryCredentials(links), MemoryAttempts(), Clock()
+    blind_index = BlindIndex(write_key(tmp_path / "uniqueness"))
     parts = Parts(
         store=store,
         decider=Decider(store),
         credentials=credentials,
         data_keys=data_keys,
-        blind_index=BlindIndex(write_key(tmp_path / "uniqueness")),
+        blind_index=blind_index,
         request_keys=RequestKeys(write_key(tmp_path / "request")),
         passwords=passwords,
         token_verifier=signer_and_verifier[1],
+        links=links,
+        mail_orders=MemoryMailOrders(),
+        limits=Limits(attempts, blind_index),
     )
-    app = rooms(clock=lambda: NOW)
+    app = rooms(clock=clock)
     wire(app, parts)
 
     async def credential_rows() -> set[UUID]:
@@ -162,7 +237,9 @@ async def identity(
             signer_and_verifier[0],
             credential_rows,
             key_rows,
+            clock,
             wire=lambda changed: wire(app, changed),
+            attempts=attempts,
         )
     passwords.close()
 
@@ -179,17 +256,22 @@ async def connected_identity(
     store = await PostgresStore.connect(database_url, "identity")
     pool = await asyncpg.create_pool(database_url, min_size=1, max_size=4)
     publisher = KeyPublisher(database_url, wrap, "127.0.0.1:1")
+    blind_index = BlindIndex(write_key(tmp_path / "uniqueness"))
+    attempts, clock = PostgresAttempts(pool), Clock()
     parts = Parts(
         store=store,
         decider=Decider(store),
         credentials=PostgresCredentials(pool),
         data_keys=PostgresDataKeys(pool, wrap, publisher),
-        blind_index=BlindIndex(write_key(tmp_path / "uniqueness")),
+        blind_index=blind_index,
         request_keys=RequestKeys(write_key(tmp_path / "request")),
         passwords=passwords,
         token_verifier=signer_and_verifier[1],
+        links=PostgresLinks(pool),
+        mail_orders=PostgresMailOrders(pool),
+        limits=Limits(attempts, blind_index),
     )
-    app = rooms(clock=lambda: NOW)
+    app = rooms(clock=clock)
     wire(app, parts)
 
     async def credential_rows() -> set[UUID]:
@@ -207,9 +289,19 @@ async def connected_identity(
             signer_and_verifier[0],
             credential_rows,
             key_rows,
+            clock,
             wire=lambda changed: wire(app, changed),
+            attempts=attempts,
         )
     await parts.decider.close()
     await store.close()
     await pool.close()
     passwords.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.connected)])
+def anywhere(request: pytest.FixtureRequest) -> Identity:
+    """Run the test on memory, and once more on PostgreSQL."""
+    name = "identity" if request.param == "memory" else "connected_identity"
+    found: Identity = request.getfixturevalue(name)
+    return found

@@ -150,6 +150,8 @@ def test_given_a_pesel_or_a_passport_when_read_then_the_person() -> None:
         ("zielony parasol na dachu", False),
         ("zielony parasol na dachu" * 20, False),
         ("kowalski44051401359", True),
+        ("jan.kowalski44", True),
+        ("KowalskiJan!1", True),
         ("jan.kowalskijan.kowalski", True),
         ("żółw gęś kret 4711", False),
         ("🦔🦔 jeż pod liściem 🍂", False),

@@ -37,6 +37,9 @@ def environment(
         "DATABASE_URL": database_url,
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "HTTP_PORT": str(free_port()),
+        "SMTP_URL": "smtp://127.0.0.1:1",
+        "MAIL_FROM": "Zdrovia <no-reply@zdrovia.example>",
+        "PUBLIC_URL": "https://portal.example",
         "GATEWAY_PUBLIC_KEY_FILE": str(tmp_path / "gateway.pub.pem"),
         **{f"{name.upper()}_FILE": str(tmp_path / name) for name in names},
     }

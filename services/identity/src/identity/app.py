@@ -9,16 +9,30 @@ import asyncpg
 from fastapi import FastAPI
 
 from identity.accounts import OWNER, Accounts
+from identity.change_email.change import EmailChange
+from identity.change_password import endpoint as change_password
+from identity.change_password.change import PasswordChanging
+from identity.change_profile import endpoint as change_profile
+from identity.change_profile.profile import Profile
+from identity.confirm_email import endpoint as confirm_email
+from identity.confirm_email.confirmation import Confirmations, EmailConfirming
 from identity.confirm_identity.confirmation import Confirmation
 from identity.credentials import Credentials, PostgresCredentials
 from identity.data_keys import DataKeys, PostgresDataKeys
+from identity.limits import Limits, PostgresAttempts
+from identity.links import Links, PostgresLinks, Purpose
+from identity.mail_orders import MailOrders, PostgresMailOrders
 from identity.my_account import endpoint as my_account
 from identity.my_accounts import MyAccounts
 from identity.open_account import endpoint as open_account
 from identity.open_account.registration import Registration
 from identity.open_staff_account.personnel import Personnel
+from identity.own_password import OwnPassword
+from identity.password_changes import PasswordChanges
 from identity.passwords import Passwords
 from identity.register_patient.desk import Desk
+from identity.reset_password import endpoint as reset_password
+from identity.reset_password.reset import PasswordReset
 from identity.settings import IdentitySettings
 from identity.sign_in import endpoint as sign_in
 from identity.sign_in.check import SignIn
@@ -49,6 +63,9 @@ class Parts:
     request_keys: RequestKeys
     passwords: Passwords
     token_verifier: TokenVerifier
+    links: Links
+    mail_orders: MailOrders
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +101,55 @@ def handlers(parts: Parts) -> Handlers:
 def wire(app: FastAPI, parts: Parts) -> None:
     """Give every endpoint what it needs."""
     accounts = Accounts(parts.store, parts.blind_index)
+    my_accounts = MyAccounts(accounts, parts.data_keys)
+    own_password = OwnPassword(parts.credentials, parts.passwords, parts.limits)
+    changes = PasswordChanges(accounts, parts.decider, parts.credentials, parts.request_keys)
+    email_change = EmailChange(accounts, parts.decider, parts.data_keys)
     app.state.token_verifier = parts.token_verifier
+    app.state.limits = parts.limits
     app.state.registration = handlers(parts).registration
-    app.state.sign_in = SignIn(accounts, parts.credentials, parts.passwords)
-    app.state.my_accounts = MyAccounts(accounts, parts.data_keys)
+    app.state.sign_in = SignIn(accounts, parts.credentials, parts.passwords, parts.limits)
+    app.state.my_accounts = my_accounts
+    app.state.profile = Profile(
+        accounts, my_accounts, parts.decider, parts.data_keys, own_password, parts.limits, email_change
+    )
+    app.state.password_changing = PasswordChanging(
+        my_accounts, own_password, parts.credentials, parts.passwords, changes
+    )
+    app.state.password_reset = PasswordReset(
+        accounts=accounts,
+        my_accounts=my_accounts,
+        credentials=parts.credentials,
+        passwords=parts.passwords,
+        changes=changes,
+        links=parts.links,
+        orders=parts.mail_orders,
+        limits=parts.limits,
+    )
+    app.state.confirmations = Confirmations(
+        parts.links,
+        parts.mail_orders,
+        parts.limits,
+        {
+            Purpose.CONFIRM_EMAIL: EmailConfirming(parts.decider),
+            Purpose.APPROVE_FROM_OLD_EMAIL: email_change,
+            Purpose.APPROVE_FROM_NEW_EMAIL: email_change,
+        },
+    )
 
 
 def rooms(*, clock: Clock = utc_now, lifespan: Any = None) -> FastAPI:
     """Make the app with its endpoints, not wired yet."""
     app = create_app("identity", lifespan=lifespan, clock=clock)
-    for room in (open_account, sign_in, my_account):
+    for room in (
+        open_account,
+        sign_in,
+        my_account,
+        change_profile,
+        change_password,
+        reset_password,
+        confirm_email,
+    ):
         app.include_router(room.router)
     return app
 
@@ -140,6 +196,9 @@ async def connected(settings: IdentitySettings) -> AsyncIterator[Parts]:
             request_keys=request_keys,
             passwords=passwords,
             token_verifier=token_verifier,
+            links=PostgresLinks(pool),
+            mail_orders=PostgresMailOrders(pool),
+            limits=Limits(PostgresAttempts(pool), blind_index, settings.address_factor),
         )
     finally:
         await decider.close()

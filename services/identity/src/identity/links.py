@@ -13,19 +13,12 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from portal_eventstore.decision import Lapsed
+from portal_chassis.positions import Positions
 
 CONFIRMATION_LIFETIME: Final = timedelta(days=3)
 _RESET_LIFETIME: Final = timedelta(minutes=30)
 
 _TOKEN_BYTES: Final = 32
-
-
-class LinkExpired(Lapsed):
-    """Unknown, used, replaced by a newer one or too old: one wording."""
-
-    code = "link-expired"
-    title = "This link is not valid any more"
 
 
 class Purpose(StrEnum):
@@ -111,3 +104,26 @@ class PostgresLinks:
     async def remove(self, digest: bytes) -> None:
         """Delete one row."""
         await self._pool.execute("delete from link where digest = $1", digest)
+
+
+class Result(StrEnum):
+    """What came of opening a link to confirm something."""
+
+    EMAIL_CONFIRMED = "email-confirmed"
+    EMAIL_CHANGED = "email-changed"
+    OTHER_LINK_AWAITED = "other-link-awaited"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening a link did, and where its events stand."""
+
+    result: Result
+    positions: Positions
+
+
+class OpensLink(Protocol):
+    """What opening a link of one purpose does."""
+
+    async def open(self, link: Link, *, now: datetime) -> Opened:
+        """Do it; raises a Refusal."""

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from identity.client_address import ClientAddress
+from identity.limits import Limits, TooManyAttempts
 from identity.open_account.registration import Registration
 from identity.passwords import Busy
 from identity.rules.email_holder import AccountExists
@@ -89,6 +91,11 @@ async def _registration(request: Request) -> Registration:
     return registration
 
 
+def _limits(request: Request) -> Limits:
+    limits: Limits = request.app.state.limits
+    return limits
+
+
 @router.post(
     "/accounts",
     status_code=201,
@@ -98,6 +105,7 @@ async def _registration(request: Request) -> Registration:
         IdempotencyKeyTooLong,
         IdempotencyKeyReused,
         AccountExists,
+        TooManyAttempts,
         StoreUnavailable,
         Busy,
     ),
@@ -107,9 +115,12 @@ async def open_account(
     key: IdempotencyKey,
     now: CurrentTime,
     response: Response,
+    client: ClientAddress,
+    limits: Annotated[Limits, Depends(_limits)],
     registration: Annotated[Registration, Depends(_registration)],
 ) -> Account:
     """Open a patient's account."""
+    await limits.sign_up(client, now)
     typed = body.model_dump(mode="json")
     opened = await registration.open(body.form(), now=now, idempotency_key=key, body=typed)
     response.headers[HEADER] = encode(opened.positions)

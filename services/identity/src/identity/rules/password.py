@@ -5,7 +5,7 @@ Twelve characters and zxcvbn's word for it, offline; no rules about kinds of cha
 
 import re
 from collections.abc import Sequence
-from itertools import chain
+from itertools import permutations
 from typing import Final
 
 from zxcvbn import zxcvbn
@@ -37,6 +37,7 @@ def password_faults(password: str, own_words: Sequence[str], pointer: str = "/pa
 
 
 def _guesses(own_words: Sequence[str]) -> list[str]:
-    """Return the words and their parts: of an address also the name before the @."""
-    parts = chain.from_iterable([word, *_SEPARATORS.split(word)] for word in own_words)
-    return sorted({part for part in parts if len(part) > 1})
+    """Return the words, the name before an address' @, their parts, and the parts two by two."""
+    parts = {part for word in own_words for part in _SEPARATORS.split(word) if len(part) > 1}
+    pairs = {first + second for first, second in permutations(parts, 2)}
+    return sorted({*own_words, *(word.partition("@")[0] for word in own_words), *parts, *pairs})

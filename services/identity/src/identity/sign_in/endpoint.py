@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from identity.client_address import ClientAddress
+from identity.limits import TooManyAttempts
 from identity.passwords import Busy
 from identity.sign_in.check import SignIn, SignInFailed
 from portal_chassis.clock import CurrentTime
@@ -42,12 +44,12 @@ async def _sign_in(request: Request) -> SignIn:
     return sign_in
 
 
-@router.post("/sign-ins", responses=problems(Invalid, SignInFailed, StoreUnavailable, Busy))
+@router.post("/sign-ins", responses=problems(Invalid, SignInFailed, TooManyAttempts, StoreUnavailable, Busy))
 async def sign_in(
-    body: Body, now: CurrentTime, check: Annotated[SignIn, Depends(_sign_in)]
+    body: Body, client: ClientAddress, now: CurrentTime, check: Annotated[SignIn, Depends(_sign_in)]
 ) -> SignedInAccount:
     """Check an address and a password."""
-    who = await check.check(body.email, body.password, now=now)
+    who = await check.check(body.email, body.password, client=client, now=now)
     return SignedInAccount(
         account_id=who.account_id, patient_id=who.patient_id, level=who.level, roles=("patient",)
     )
