@@ -2,13 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from portal_eventstore import execute
 from portal_eventstore.command import Outcome, Request
-from portal_eventstore.decision import ConditionFailed, IdempotencyKeyReused, StoreUnavailable
+from portal_eventstore.decision import (
+    ConditionFailed,
+    Criterion,
+    Decision,
+    IdempotencyKeyReused,
+    StoreUnavailable,
+)
 from portal_eventstore.execute import Decider
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.store import Append, EventStore, Found, Query, Verdict
@@ -285,3 +293,65 @@ async def test_given_caller_gone_when_decided_then_others_go_on(decider: Decider
     gone.cancel()
     other = await decider.execute(TAKE, Take(uuid4(), uuid4()), context())
     assert len(other.events) == 1
+
+
+class _AppendsTogether(MemoryStore):
+    """Notes how many appends are under way at once; each waits a little for company."""
+
+    def __init__(self) -> None:
+        super().__init__("example")
+        self.under_way = self.most = 0
+
+    async def append(self, appends: Sequence[Append]) -> list[Verdict]:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self.under_way -= 1
+        return await super().append(appends)
+
+
+async def _take_one_after_another(store: MemoryStore, shared: Criterion, *things: UUID) -> None:
+    beside: Decision[Take, UUID | None] = replace(
+        TAKE, boundary=lambda command: [*TAKE.boundary(command), shared]
+    )
+    decider = Decider(store)
+    await decider.execute(TAKE, Take(uuid4(), uuid4()), context())
+    tasks = []
+    for thing_id in things:
+        tasks.append(asyncio.create_task(decider.execute(beside, Take(thing_id, uuid4()), context())))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    await decider.close()
+
+
+async def test_given_what_both_only_read_when_decided_then_side_by_side() -> None:
+    store = _AppendsTogether()
+    await _take_one_after_another(store, Criterion("kind:a", ("KindAdded",)), uuid4(), uuid4())
+    assert store.most == 2
+
+
+async def test_given_what_one_may_write_when_decided_then_one_after_the_other() -> None:
+    store = _AppendsTogether()
+    await _take_one_after_another(store, Criterion("kind:a", ("ThingTaken",)), uuid4(), uuid4())
+    assert store.most == 1
+
+
+async def test_given_an_event_that_was_read_when_read_for_others_then_decoded_once(
+    store: EventStore, decider: Decider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thing_id, owner = uuid4(), uuid4()
+    await store.append([append(thing_id)])
+    read: list[str] = []
+
+    def decode(_: str, name: str, __: int, data: str) -> ThingTaken:
+        read.append(f"{name} {data}")
+        return ThingTaken(thing_id=thing_id, person_id=owner)
+
+    monkeypatch.setattr(execute, "decode", decode)
+    for _ in range(3):
+        other: Decision[Take, UUID | None] = replace(TAKE)
+        with pytest.raises(AlreadyTaken):
+            await decider.execute(other, Take(thing_id, uuid4()), context())
+    assert read == ["ThingTaken {}"]

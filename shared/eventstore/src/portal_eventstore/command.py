@@ -1,7 +1,7 @@
 """What does a caller hand over with a command, and what does it get back?"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -66,12 +66,14 @@ class Waiting:
     boundary: tuple[Criterion, ...]
     unless: tuple[Query, ...] = ()
     rounds: int = 0
-    tags: list[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Note the tags that commands must share to stand in each other's way."""
-        self.tags = [criterion.tag for criterion in self.boundary]
-        for query in self.unless:
-            self.tags += [criterion.tag for criterion in query.criteria]
+    def contended(self, written: Collection[str]) -> list[str]:
+        """Return the tags that another command must share to stand in this one's way.
+
+        `written`: the types that are ever appended here. What is only read, as a catalogue, may be shared.
+        """
+        criteria = [*self.boundary, *(criterion for query in self.unless for criterion in query.criteria)]
+        tags = [c.tag for c in criteria if not c.types or any(t in written for t in c.types)]
         if self.context.request is not None:
-            self.tags.append(self.context.request.tag)
+            tags.append(self.context.request.tag)
+        return tags

@@ -25,7 +25,7 @@ from portal_eventstore.decision import (
     IdempotencyKeyReused,
     StoreUnavailable,
 )
-from portal_eventstore.store import EventStore, Query, Session
+from portal_eventstore.store import EventStore, Found, Query, Session
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -45,6 +45,7 @@ _OPTIMISTIC_ROUNDS = 3
 _MOST_ROUNDS = 10
 _JITTER_SECONDS = 0.002
 _CACHED_BOUNDARIES = 10_000
+_CACHED_EVENTS = 5_000
 
 
 _OpenSession = Callable[[], AbstractAsyncContextManager[Session]]
@@ -60,6 +61,8 @@ class Decider:
         self._queue: deque[Waiting] = deque()
         self._cache: OrderedDict[Key, tuple[Decision[Any, Any], Base]] = OrderedDict()
         self._busy: set[str] = set()
+        self._written: set[str] = set()
+        self._decoded: OrderedDict[int, Event] = OrderedDict()
         self._under_way: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._closed = False
@@ -126,7 +129,7 @@ class Decider:
             task.add_done_callback(lambda _: self._schedule())
 
     def _take(self) -> list[Waiting]:
-        """Take what may be decided now: nothing that shares a tag with a batch under way."""
+        """Take what may be decided now: nothing that a batch under way could stand in the way of."""
         most = self._max_batch
         if len(self._queue) >= _WORTH_SHARING:
             most = min(most, ceil(len(self._queue) / (_BATCHES_UNDER_WAY - len(self._under_way))))
@@ -134,13 +137,14 @@ class Decider:
         kept: list[Waiting] = []
         while self._queue and len(batch) < most and len(kept) < _LOOK_AHEAD:
             command = self._queue.popleft()
-            (batch if self._busy.isdisjoint(command.tags) else kept).append(command)
+            free = self._busy.isdisjoint(command.contended(self._written))
+            (batch if free else kept).append(command)
         self._queue.extendleft(reversed(kept))
         return batch
 
     async def _commit(self, batch: list[Waiting]) -> None:
         """Decide and append; whatever happens, every command is answered or back in the queue."""
-        tags = {tag for command in batch for tag in command.tags}
+        tags = {tag for command in batch for tag in command.contended(self._written)}
         self._busy |= tags
         try:
             hot = [w for w in batch if w.rounds >= _OPTIMISTIC_ROUNDS]
@@ -195,6 +199,7 @@ class Decider:
             if not accepted:
                 later.append(command)
         appends = batch.appends()
+        self._written.update(new.type for append in appends for new in append.events)
         stale = batch.settle(await session.append(appends)) if appends else []
         for key, base in batch.states().items():
             self._remember(key, self._cache[key][0], base)
@@ -240,7 +245,7 @@ class Decider:
         for (key, decision), found in zip(decisions.items(), answers, strict=False):
             state, after = known[key].state, known[key].after
             for row in found:
-                state = decision.evolve(state, decode(self._store.owner, row.type, row.version, row.data))
+                state = decision.evolve(state, self._decode(row))
                 after = row.position
             bases[key] = Base(state, after)
             self._remember(key, decision, bases[key])
@@ -251,6 +256,16 @@ class Decider:
         return bases, {
             tag: (stored.get(tag, []), found[-1].position if found else 0) for tag, found in asked.items()
         }
+
+    def _decode(self, found: Found) -> Event:
+        # The same day of a doctor is read for every patient who books on it.
+        event = self._decoded.get(found.position)
+        if event is None:
+            event = decode(self._store.owner, found.type, found.version, found.data)
+            self._decoded[found.position] = event
+            if len(self._decoded) > _CACHED_EVENTS:
+                self._decoded.popitem(last=False)
+        return event
 
     def _remember(self, key: Key, decision: Decision[Any, Any], base: Base) -> None:
         # The decision is kept beside the state, so that its identity in the key cannot be taken by another.
