@@ -41,6 +41,7 @@ DAYS: Final = 8
 _MINUTES: Final = 15
 _HOURS: Final = Hours(time(8), time(14))
 _SLOTS_A_DAY: Final = 24
+_SERVICES: Final = 40
 _RATE: Final = 50
 _GOAL: Final = 0.35
 _LONGEST_MS: Final = 50.0
@@ -122,21 +123,18 @@ async def _open_days(decider: Decider, doctors: int) -> list[list[UUID]]:
     """Return the slots of each day."""
     now = datetime.now(UTC)
     context = Context(time=now, actor="system:bench", correlation_id=uuid4())
-    service, facility = uuid7(), uuid7()
-    await decider.execute(ADD_SERVICE, _service(service), context)
-    await decider.execute(ADD_FACILITY, _facility(facility), context)
+    services, facility = [uuid7() for _ in range(_SERVICES)], uuid7()
     ids = [uuid7() for _ in range(doctors)]
-    await asyncio.gather(*(decider.execute(ADD_DOCTOR, _doctor(doctor), context) for doctor in ids))
-    session = Session(
-        facility_id=facility, service_id=service, mode=Mode.IN_PERSON, hours=_HOURS, minutes=_MINUTES
+    await decider.execute(ADD_FACILITY, _facility(facility), context)
+    await asyncio.gather(
+        *(decider.execute(ADD_SERVICE, _service(service), context) for service in services),
+        *(decider.execute(ADD_DOCTOR, _doctor(doctor), context) for doctor in ids),
     )
     dates = [now.date() + timedelta(days=2 + day) for day in range(DAYS)]
     opened = await asyncio.gather(
         *(
-            decider.execute(
-                OPEN_DOCTOR_DAY, OpenDoctorDay(doctor_id=doctor, day=day, sessions=(session,)), context
-            )
-            for doctor in ids
+            decider.execute(OPEN_DOCTOR_DAY, _day(doctor, day, services[n % _SERVICES], facility), context)
+            for n, doctor in enumerate(ids)
             for day in dates
         )
     )
@@ -146,6 +144,17 @@ async def _open_days(decider: Decider, doctors: int) -> list[list[UUID]]:
             if isinstance(event, DoctorDayOpened):
                 slots[event.date] += [slot.slot_id for slot in event.slots]
     return list(slots.values())
+
+
+def _day(doctor_id: UUID, day: date, service_id: UUID, facility_id: UUID) -> OpenDoctorDay:
+    session = Session(
+        facility_id=facility_id,
+        service_id=service_id,
+        mode=Mode.IN_PERSON,
+        hours=_HOURS,
+        minutes=_MINUTES,
+    )
+    return OpenDoctorDay(doctor_id=doctor_id, day=day, sessions=(session,))
 
 
 def _service(service_id: UUID) -> AddService:
