@@ -4,6 +4,8 @@ import base64
 import os
 from collections.abc import AsyncIterator
 from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +30,22 @@ from portal_eventstore.project import view_of
 
 from .facts import wanted
 from .house import Gate, House, open_network, opened_house, project
+
+_HERE = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
+    name = os.environ.get("PORTAL_MUTANT")
+    for path in sorted(_HERE.glob("mutants_*.py")) if name else ():
+        spec = spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if name in module.MUTANTS:
+            plant, _ = module.MUTANTS[name]
+            plant()
 
 
 @pytest.fixture(scope="session")

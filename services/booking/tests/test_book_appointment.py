@@ -13,6 +13,7 @@ from booking.rules.free_time import PatientBusy, SlotTaken
 from booking.rules.offer import SlotInPast, SlotUnknown
 from booking.rules.own_holds import HoldExpired
 from booking.rules.service_terms import ModeNotOffered, ReferralRequired
+from booking.rules.wanted_slot import WantedSlot
 from portal_chassis.capabilities import LevelTooLow
 from portal_events.base import Event
 from portal_events.booking import (
@@ -130,8 +131,11 @@ def test_given_no_service_when_booked_then_refused_as_unknown() -> None:
         replace(wanted(SLOT), service_id=HYGIENIST),
     ],
 )
-def test_given_an_offer_elsewhere_than_looked_for_when_booked_then_refused_as_unknown(elsewhere: Any) -> None:
-    given(BOOK_APPOINTMENT, OPENED).when(book(slot=elsewhere)).then_refused(SlotUnknown)
+def test_given_an_offer_elsewhere_than_looked_for_when_booked_then_refused_as_unknown(
+    elsewhere: WantedSlot,
+) -> None:
+    facts = (service(elsewhere.service_id), OPENED)
+    given(BOOK_APPOINTMENT, *facts).when(book(slot=elsewhere)).then_refused(SlotUnknown)
 
 
 def test_given_a_visit_that_begins_now_when_booked_then_refused_as_past() -> None:
