@@ -137,7 +137,7 @@ async def test_given_everything_in_one_batch_or_one_by_one_or_twice_when_project
     views = shown.state.views
     first, second = await booked(shown), await booked(shown, minutes=30)
     third = (await shown.book({"slotId": str(slot_of(SIX + timedelta(minutes=60)))})).json()["appointmentId"]
-    for minutes in (90, 60, 90):
+    for minutes in (60, 90):
         to = slot_of(SIX + timedelta(minutes=minutes), facility=MOKOTOW)
         assert (await shown.move(third, {"slotId": str(to)})).status_code == 200
     await shown.move(first, {"slotId": str(slot_of(SIX + timedelta(minutes=60)))})
