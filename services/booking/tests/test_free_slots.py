@@ -1,21 +1,15 @@
-"""Does the search show what is free, in order, and the same whatever order the events came in?"""
+"""Does the search show what is free, by every preference, and in order?"""
 
-import random
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from booking.add_service.decide import ADD_SERVICE, AddService
-from booking.open_doctor_day.decide import slot_id
-from portal_events.base import Event
-from portal_events.booking import DoctorDayOpened, Mode, ServiceAdded, Slot
-from portal_events.stored import StoredEvent
+from booking.open_doctor_day.decide import OPEN_DOCTOR_DAY, OpenDoctorDay
+from booking.rules.wall_clock import Hours
+from portal_events.booking import DoctorAdded
 
 from .house import (
     ANNA,
@@ -24,73 +18,33 @@ from .house import (
     DENTISTS_VISIT,
     INTERNIST,
     JAN,
-    KRAKOW,
     LIS,
     MOKOTOW,
+    NOW,
     NOWAK,
     OCHOTA,
     SIX,
     House,
-    project,
-    received_from,
+    session,
     slot_of,
 )
+from .searching import added, booked, catch_up, clocks, day_of, happened, held, lines, search, visit
 
 pytestmark = pytest.mark.connected
 
 HALF_PAST_SIX = SIX + timedelta(minutes=30)
 PHYSIOTHERAPY = UUID(int=14)
-WARSAW = ZoneInfo("Europe/Warsaw")
+HOLD, OTHER_HOLD = UUID(int=801), UUID(int=802)
+LAST_TWO = ["18:30", "18:30"]
+PARTS = ("morning", "afternoon", "evening")
 
 
-async def search(house: House, **query: str) -> list[dict[str, Any]]:
-    answer = await house.get("/slots", serviceId=str(DENTIST), **query)
-    assert answer.status_code == 200, answer.text
-    items: list[dict[str, Any]] = answer.json()["items"]
-    return items
+def starts(items: list[dict[str, Any]]) -> list[str]:
+    return [line[:5] for line in lines(items)]
 
 
-def lines(items: list[dict[str, Any]]) -> list[str]:
-    """Show items as the page shows them."""
-    return [f"{i['startsAt'][11:16]} {i['doctor']['name']} {i['facility']['street']}" for i in items]
-
-
-async def catch_up(house: House, after: int = 0) -> None:
-    await project(house.state.views, await house.store.tail(after, 1000))
-
-
-async def happened(house: House, *events: Event) -> None:
-    """Let these events come to pass and reach the views."""
-    outcome = await house.decider.append(events, CONTEXT)
-    await catch_up(house, outcome.positions[0] - 1)
-
-
-def added(service: AddService) -> ServiceAdded:
-    [event] = ADD_SERVICE.decide(service, ADD_SERVICE.initial)
-    assert isinstance(event, ServiceAdded)
-    return event
-
-
-def days_of(service: UUID, *starts: datetime, minutes: int = 30) -> list[DoctorDayOpened]:
-    """Let Nowak offer a service at these times, each on a day of its own."""
-    return [
-        DoctorDayOpened(
-            doctor_id=NOWAK,
-            date=starts_at.astimezone(WARSAW).date(),
-            zone="Europe/Warsaw",
-            slots=(
-                Slot(
-                    slot_id=slot_id(NOWAK, OCHOTA, service, starts_at),
-                    service_id=service,
-                    facility_id=OCHOTA,
-                    mode=Mode.IN_PERSON,
-                    starts_at=starts_at,
-                    minutes=minutes,
-                ),
-            ),
-        )
-        for starts_at in starts
-    ]
+def days(day: date) -> dict[str, str]:
+    return {"from": str(day), "to": str(day)}
 
 
 async def test_given_open_days_when_searched_then_free_slots_by_time_doctor_and_address(shown: House) -> None:
@@ -180,7 +134,7 @@ async def test_given_a_service_that_cannot_be_had_so_when_searched_then_told_ins
     await happened(
         shown,
         added(replace(DENTISTS_VISIT, service_id=PHYSIOTHERAPY, referral_required=True)),
-        *days_of(PHYSIOTHERAPY, SIX),
+        day_of(SIX, service=PHYSIOTHERAPY),
     )
     for query, status, code in (
         ({"serviceId": str(UUID(int=404))}, 404, "service-unknown"),
@@ -194,22 +148,91 @@ async def test_given_a_service_that_cannot_be_had_so_when_searched_then_told_ins
 
 
 async def test_given_the_time_has_come_when_searched_then_the_slot_is_gone(shown: House) -> None:
-    headers = shown.gate.headers(ANNA)
-    shown.state.token_verifier = _AnyTime(shown.state.token_verifier)
-    for clock, first in ((SIX - timedelta(microseconds=1), "17:00"), (SIX, "17:30")):
-        shown.state.clock = lambda now=clock: now
-        answer = await shown.client.get("/slots", params={"serviceId": str(DENTIST)}, headers=headers)
-        assert answer.json()["items"][0]["startsAt"][11:16] == first
+    for now, first in ((SIX - timedelta(microseconds=1), "17:00"), (SIX, "17:30")):
+        shown.clock.append(now)
+        assert lines(await search(shown))[0][:5] == first
 
 
-class _AnyTime:
-    """Verifies tokens at the time they were signed, whatever the app's clock says."""
+async def test_given_anothers_hold_when_searched_then_the_doctors_time_is_hidden_while_it_lives(
+    shown: House,
+) -> None:
+    await happened(shown, held(HOLD, visit(), JAN, until=NOW + timedelta(minutes=5)))
+    assert starts(await search(shown, doctorId=str(NOWAK))) == ["17:30", "17:30", "18:00", "18:00", *LAST_TWO]
+    # Its holder still sees it, at either address; and everybody does at the very moment when it lapses.
+    assert starts(await search(shown, JAN, doctorId=str(NOWAK)))[:2] == ["17:00", "17:00"]
+    shown.clock.append(NOW + timedelta(minutes=5))
+    assert starts(await search(shown, doctorId=str(NOWAK)))[:2] == ["17:00", "17:00"]
 
-    def __init__(self, verifier: Any) -> None:
-        self._verifier = verifier
 
-    def verify(self, token: str, *, now: Any) -> Any:
-        return self._verifier.verify(token, now=SIX - timedelta(hours=29) if now else now)
+async def test_given_ones_own_appointment_when_searched_then_it_is_taken_for_oneself_too(
+    shown: House,
+) -> None:
+    await happened(shown, booked(1, visit()))
+    assert starts(await search(shown, doctorId=str(NOWAK)))[0] == "17:30"
+
+
+async def test_given_ones_own_hold_beside_anothers_when_searched_then_anothers_counts(shown: House) -> None:
+    await happened(shown, held(HOLD, visit()), held(OTHER_HOLD, visit(HALF_PAST_SIX), JAN))
+    assert starts(await search(shown, doctorId=str(NOWAK)))[:3] == ["17:00", "17:00", "18:00"]
+
+
+async def test_given_two_doctors_of_one_name_when_searched_then_each_ones_addresses_stand_together(
+    shown: House,
+) -> None:
+    namesakes = [UUID(int=n) for n in (35, 36)]
+    await happened(
+        shown,
+        *(
+            DoctorAdded(doctor_id=doctor, name="lek. med. Adam Nowak", pwz="5425740", languages=("pl",))
+            for doctor in namesakes
+        ),
+        *(
+            day_of(SIX, doctor=doctor, facility=facility)
+            for facility in (MOKOTOW, OCHOTA)
+            for doctor in namesakes
+        ),
+    )
+    found = [
+        (UUID(item["doctor"]["id"]), item["facility"]["street"])
+        for item in await search(shown, city="Warszawa", limit="6")
+    ]
+    streets = ["ul. 1 Sierpnia 8", "ul. Domaniewska 41B"]
+    assert found == [(doctor, street) for doctor in [*namesakes, NOWAK] for street in streets]
+
+
+PUT_BACK, PUT_FORWARD = date(2026, 10, 25), date(2027, 3, 28)
+WHOLE_DAY = Hours(time(0), time(0))
+
+
+@pytest.mark.parametrize(("day", "count"), [(PUT_BACK, 50), (PUT_FORWARD, 46)])
+async def test_given_a_day_of_the_clocks_change_when_searched_then_its_slots_come_once_and_no_others(
+    shown: House, day: date, count: int
+) -> None:
+    shown.clock.append(datetime.combine(day - timedelta(days=5), time(12), UTC))
+    dates = [day + timedelta(days=n) for n in (-1, 0, 1)]
+    for each in dates:
+        hours = session(OCHOTA, WHOLE_DAY)
+        await shown.decider.execute(
+            OPEN_DOCTOR_DAY, OpenDoctorDay(doctor_id=NOWAK, day=each, sessions=(hours,)), CONTEXT
+        )
+    await catch_up(shown)
+    for each, slots in zip(dates, (48, count, 48), strict=True):
+        found = await search(shown, limit="100", **days(each))
+        assert len({item["slotId"] for item in found}) == len(found) == slots
+        assert {clock[:10] for clock in clocks(found)} == {str(each)}
+        parts = {part: await search(shown, limit="100", partOfDay=part, **days(each)) for part in PARTS}
+        # The longer or shorter night is the morning's; noon and five are where the wall has them.
+        assert [len(part) for part in parts.values()] == [slots - 24, 10, 14]
+        assert [clocks(part)[0][11:] for part in parts.values()] == ["00:00", "12:00", "17:00"]
+        assert [item for part in parts.values() for item in part] == found
+
+
+async def test_given_another_zone_when_searched_by_part_of_day_then_its_own_wall_counts(shown: House) -> None:
+    half_past_eleven = datetime(2026, 11, 2, 11, 30, tzinfo=UTC)  # 12:30 in Warsaw
+    await happened(shown, day_of(half_past_eleven, zone="Europe/Lisbon"))
+    found = await search(shown, partOfDay="morning")
+    assert clocks(found) == ["2026-11-02 11:30"]
+    assert await search(shown, partOfDay="afternoon") == []
 
 
 async def test_given_pages_when_followed_then_every_slot_comes_once_in_order(shown: House) -> None:
@@ -256,6 +279,15 @@ async def test_given_a_malformed_search_when_made_then_422_names_the_parameter(
     assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
 
 
+async def test_given_a_cursor_from_before_when_time_goes_on_then_nothing_that_has_begun_is_shown(
+    shown: House,
+) -> None:
+    first = await shown.get("/slots", serviceId=str(DENTIST), limit="1")
+    shown.clock.append(HALF_PAST_SIX)
+    answer = await shown.get("/slots", serviceId=str(DENTIST), cursor=first.json()["next"])
+    assert starts(answer.json()["items"])[0] == "18:00"
+
+
 async def test_given_the_widest_window_when_searched_then_92_days_are_allowed(shown: House) -> None:
     assert len(await search(shown, **{"from": "2026-11-01", "to": "2027-02-01", "limit": "1"})) == 1
 
@@ -272,57 +304,3 @@ async def test_given_a_view_that_is_behind_when_searched_then_the_answer_says_so
     shown.state.seen = behind
     answer = await shown.get("/slots", serviceId=str(DENTIST))
     assert answer.headers["Portal-Stale"] == "true"
-
-
-async def test_given_partitions_in_any_order_when_applied_then_the_search_and_the_rows_are_the_same(
-    shown: House,
-) -> None:
-    for patient, slot in ((ANNA, slot_of()), (JAN, slot_of(HALF_PAST_SIX, facility=KRAKOW, doctor=LIS))):
-        assert (await shown.book({"slotId": str(slot)}, patient=patient)).status_code == 201
-    log = await shown.store.tail(0, 1000)
-    expected = None
-    for seed in range(12):
-        await empty(shown.state.views)
-        for batch in interleaved(log, random.Random(seed)):
-            await project(shown.state.views, batch)
-        found = (lines(await search(shown, limit="100")), await rows(shown.state.views))
-        expected = expected or found
-        assert found == expected
-    await project(shown.state.views, log)
-    assert (lines(await search(shown, limit="100")), await rows(shown.state.views)) == expected
-
-
-def interleaved(log: list[StoredEvent], chance: random.Random) -> Iterator[list[StoredEvent]]:
-    """Yield batches that keep each partition's order and mix the partitions; one of them comes last."""
-    waiting: dict[int, list[StoredEvent]] = defaultdict(list)
-    for stored in log:
-        waiting[received_from(stored).partition].append(stored)
-    delayed = waiting.pop(chance.choice(sorted(waiting)))
-    while waiting:
-        partition = chance.choice(sorted(waiting))
-        count = chance.randint(1, len(waiting[partition]))
-        yield waiting[partition][:count]
-        waiting[partition] = waiting[partition][count:]
-        if not waiting[partition]:
-            del waiting[partition]
-    yield delayed
-
-
-TABLES = (
-    "catalogue_service",
-    "catalogue_facility",
-    "catalogue_doctor",
-    "catalogue_practice",
-    "free_slots_offer",
-    "free_slots_place",
-    "free_slots_busy",
-    "appointments",
-)
-
-
-async def empty(views: Any) -> None:
-    await views.execute(f"truncate {', '.join(TABLES)}")
-
-
-async def rows(views: Any) -> list[Any]:
-    return [await views.fetch(f"select * from {table} order by 1, 2") for table in TABLES]  # noqa: S608

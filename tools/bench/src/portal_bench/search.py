@@ -54,13 +54,14 @@ async def fill(database_url: str, network: Network) -> None:
     """Write the network and its slots into booking's views."""
     dates = working_days(datetime.now(UTC).date())
     print(f"filling {len(network.doctors) * DAYS * SLOTS_A_DAY:,} slots", flush=True)
-    async with filling(database_url, "free_slots_offer", "free_slots_busy") as connection:
+    # Visits first: an offer looks them up by an index, where a visit would look for its offers without one.
+    async with filling(database_url, "free_slots_offer") as connection:
         members = list(network.members())
         await apply(connection, CATALOGUE, members)
         await apply(connection, CATALOGUE, network.days(dates[:1]))
         await apply(connection, FREE_SLOTS, [m for m in members if isinstance(m, FREE_SLOTS.events)])
-        await apply(connection, FREE_SLOTS, network.days(dates))
         await apply(connection, FREE_SLOTS, network.visits(dates))
+        await apply(connection, FREE_SLOTS, network.days(dates))
 
 
 def searches(network: Network, searchers: Sequence[Person]) -> list[Ask]:

@@ -29,23 +29,19 @@ _MOST_DAYS = 92
 _NOBODY = UUID(int=0)
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2200, 1, 1)
 
-# Walks an index in the order of the answer until the page is full. The start of the walk is one comparison of
-# keys, for the first page as for every other: beside the end, a bare `starts_at >=` would look like a narrow
-# range to the planner, and reading all of it and sorting like a good plan.
-# The busy time that could reach into an offer begins at most one longest visit before it. Others' holds count
-# while they live; one's own hides nothing from its holder.
+# Walks an index in the order of the answer until the page is full (app.py sees to it that nothing is sorted).
+# Others' holds count while they live; one's own hides nothing from its holder. A hold that reaches into an
+# offer begins at most one longest visit before it.
 _WALK = f"""
 select o.slot_id, o.starts_at, o.ends_at, o.zone, o.mode, o.service_id, o.doctor_id, o.doctor_name,
     o.facility_id, o.street
 from free_slots_offer o
-where not exists (
+where not o.taken and not exists (
     select from free_slots_busy b
-    where b.doctor_id = o.doctor_id
+    where b.doctor_id = o.doctor_id and b.expires_at < 'infinity'
     and b.starts_at > o.starts_at - interval '{LONGEST_MINUTES} minutes'
-    and b.starts_at < o.ends_at
-    and b.ends_at > o.starts_at
-    and b.expires_at > $1
-    and (b.expires_at = 'infinity' or b.patient_id is distinct from $2)
+    and b.starts_at < o.ends_at and b.ends_at > o.starts_at
+    and b.expires_at > $1 and b.patient_id is distinct from $2
 )
 """  # noqa: S608  a number of our own
 _KEY = "o.starts_at, o.doctor_name, o.doctor_id, o.street, o.slot_id"
@@ -64,12 +60,9 @@ order by {_KEY}
 """  # noqa: S608  columns of our own
 
 _CITY = "(select city from free_slots_place where facility_id = {0})"
-# Asked of one row at a time, where a join could read all; inside coalesce, since the planner takes a bare
-# `= any` of something unknown for selective, and sorts. First of all: is there any such doctor?
+# Asked of one row at a time, where a join could read them all. First of all: is there any such doctor?
 _LANGUAGE = """
-and coalesce({0} = any (
-    (select languages from catalogue_doctor d where d.doctor_id = o.doctor_id)::text[]
-), false)
+and {0} = any ((select languages from catalogue_doctor d where d.doctor_id = o.doctor_id)::text[])
 and exists (
     select from catalogue_practice p join catalogue_doctor d using (doctor_id)
     where p.service_id = {1} and {0} = any (d.languages)

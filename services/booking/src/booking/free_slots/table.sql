@@ -1,6 +1,7 @@
 -- What is offered, when doctors are busy, and what the search sorts by. Offers come keyed by doctor, busy times
--- by patient, in any order between the two: so neither table ever looks at the other, and the search takes
--- their difference. A taken slot stays: booking it must be refused as taken, not as unknown.
+-- by patient, in any order between the two. `taken` says of an offer whether an appointment overlaps it: always
+-- worked out from both tables, by whichever comes second (project.py). A taken slot stays: booking it must be
+-- refused as taken, not as unknown; but it leaves the indexes of the search.
 
 create table if not exists free_slots_offer (
     slot_id uuid primary key,
@@ -14,17 +15,18 @@ create table if not exists free_slots_offer (
     part_of_day text not null,
     starts_at timestamptz not null,
     ends_at timestamptz not null,
-    zone text not null
+    zone text not null,
+    taken boolean not null
 ) with (fillfactor = 80);
 
 -- What a search names, then the order of its answer, then what it checks before it fetches a row.
 -- What is over lies before the place where a search begins.
 create index if not exists free_slots_offer_service
-    on free_slots_offer (service_id, starts_at, doctor_name, mode, part_of_day);
+    on free_slots_offer (service_id, starts_at, doctor_name, mode, part_of_day) where not taken;
 create index if not exists free_slots_offer_city
-    on free_slots_offer (service_id, city, starts_at, doctor_name, mode, part_of_day, facility_id);
+    on free_slots_offer (service_id, city, starts_at, doctor_name, mode, part_of_day, facility_id) where not taken;
 create index if not exists free_slots_offer_doctor
-    on free_slots_offer (doctor_id, service_id, starts_at);
+    on free_slots_offer (doctor_id, starts_at);
 create index if not exists free_slots_offer_nowhere
     on free_slots_offer (facility_id) where city is null;
 
@@ -49,5 +51,7 @@ create table if not exists free_slots_busy (
     expires_at timestamptz not null
 ) with (fillfactor = 80);
 
-create index if not exists free_slots_busy_doctor
-    on free_slots_busy (doctor_id, starts_at) include (ends_at, expires_at, patient_id);
+create index if not exists free_slots_busy_booked
+    on free_slots_busy (doctor_id, starts_at) include (ends_at) where expires_at = 'infinity';
+create index if not exists free_slots_busy_held
+    on free_slots_busy (doctor_id, starts_at) include (ends_at, expires_at, patient_id) where expires_at < 'infinity';
