@@ -19,7 +19,6 @@ TEXTS = {
     "markup": "<script>alert('x')</script><img src=x onerror=alert(1)>&amp;",
     "query": "'; drop table event; -- ${jndi:ldap://x} {{7*7}} %s %00",
     "lines": "one\ntwo\r\n\tthree",
-    "NUL": "before\x00after",
     "controls": "\x01\x02\x7f\x1b[31m",
     "not characters": "\ufffe\uffff\U0010ffff",
     "like a sealed one": "sealed:v1:AAAA",
@@ -47,6 +46,15 @@ async def test_given_a_text_that_is_too_long_when_booked_then_refused(known_pati
     slot = (await known_patient.browser.slots("Dentist"))[0]["slotId"]
     answer = await known_patient.browser.book(slot, reason="x" * 1001)
     assert list(field_codes(answer)) == ["/reason"]
+
+
+async def test_given_nul_in_a_text_when_booked_then_refused_clearly_and_nothing_is_booked(
+    known_patient: Patient,
+) -> None:
+    slot = (await known_patient.browser.slots("Dentist"))[0]["slotId"]
+    answer = await known_patient.browser.book(slot, reason="before\x00after")
+    assert field_codes(answer) == {"/reason": "nul-character"}
+    assert await known_patient.browser.items("/api/appointments", status="booked") == []
 
 
 async def test_given_half_a_character_when_sent_then_refused(

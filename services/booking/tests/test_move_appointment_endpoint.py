@@ -167,6 +167,8 @@ async def test_given_nobody_staff_no_key_or_a_malformed_id_when_moved_then_refus
     assert (await house.client.post(path, json=LATER, headers=house.headers(None))).status_code == 403
     missing = await house.client.post(path, json=LATER, headers=house.headers(ANNA))
     assert missing.json()["type"] == "/problems/idempotency-key-missing"
+    long = await house.move(UUID(int=1), LATER, key="k" * 129)
+    assert long.json()["type"] == "/problems/idempotency-key-too-long"
     assert (await house.move("no-id", LATER)).status_code == 422
 
 
