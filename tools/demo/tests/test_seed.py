@@ -2,10 +2,12 @@
 
 import base64
 import os
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -14,18 +16,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import identity.__main__
 import portal_demo.seed
+from booking.add_doctor.decide import ADD_DOCTOR
 from identity.accounts import Accounts
-from identity.app import connected
-from identity.settings import IdentitySettings
-from identity.sign_in.check import SignIn
 from portal_chassis.migrate import migrate
+from portal_demo.doctors import doctors
+from portal_demo.history import SCALES, Scale, history
+from portal_demo.people import NETWORK_AGE
+from portal_demo.registry import DESK, identity_parts
 from portal_demo.seed import is_empty, seed
 from portal_events.booking import AppointmentBooked
+from portal_events.identity import Role
+from portal_eventstore.command import Context
+from portal_eventstore.decision import about
+from portal_eventstore.execute import Decider
 from portal_eventstore.postgres import MIGRATIONS, PostgresStore
+from portal_eventstore.store import Query
 
 pytestmark = pytest.mark.connected
 
 NOW = datetime(2026, 11, 20, 21, 30, tzinfo=UTC)
+FIRST = date(2026, 11, 20)
 
 
 @pytest.fixture
@@ -53,13 +63,41 @@ async def database_urls(database_url: str) -> dict[str, str]:
     return urls
 
 
-async def heads(database_urls: dict[str, str]) -> list[int]:
-    found = []
-    for owner, url in database_urls.items():
-        store = await PostgresStore.connect(url, owner)
-        found.append(await store.head())
-        await store.close()
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let fewer people come, where their number does not matter."""
+    scale = Scale(people=40, past_visits=100, past_days=30, planned_visits=100, open_days=20)
+    monkeypatch.setitem(SCALES, "small", scale)
+
+
+async def counts(database_urls: dict[str, str]) -> Counter[str]:
+    """Return how many events there are of each type."""
+    found: Counter[str] = Counter()
+    for url in database_urls.values():
+        connection = await asyncpg.connect(url)
+        found.update(dict(await connection.fetch("select type, count(*) from event group by type")))
+        await connection.close()
     return found
+
+
+def expected() -> Counter[str]:
+    """Return how many events there are when everything that was made up has happened."""
+    past = history(FIRST, SCALES["small"])
+    return Counter(
+        {
+            "ServiceAdded": 40,
+            "FacilityAdded": 8,
+            "DoctorAdded": 70,
+            "DoctorDayOpened": len(past.days),
+            "AppointmentBooked": len(past.bookings),
+            "AppointmentMoved": sum(booking.moved_at is not None for booking in past.bookings),
+            "AppointmentCancelled": sum(booking.cancelled_at is not None for booking in past.bookings),
+            "PatientRegistered": len(past.accounts) + len(past.people),
+            "AccountCreated": len(past.accounts),
+            "IdentityConfirmed": 2,
+            "StaffAccountCreated": len(Role),
+        }
+    )
 
 
 async def test_given_an_empty_portal_when_seeded_twice_then_the_second_adds_nothing(
@@ -68,54 +106,99 @@ async def test_given_an_empty_portal_when_seeded_twice_then_the_second_adds_noth
     assert await is_empty(database_urls)
     people = await seed(now=NOW, database_urls=database_urls, secrets=secrets)
     assert not await is_empty(database_urls)
-    after_first = await heads(database_urls)
-    assert after_first == [8 + 6 + 12 + 120 + 2, 6]
+    assert await counts(database_urls) == expected()
 
     later = NOW + timedelta(days=40)
-    assert await seed(now=later, database_urls=database_urls, secrets=secrets) == people
-    assert await heads(database_urls) == after_first
+    assert await seed(now=later, database_urls=database_urls, secrets=secrets, scale="large") == people
+    assert await counts(database_urls) == expected()
 
     assert (secrets / "demo-passwords").stat().st_mode & 0o777 == 0o600
-    assert {p["level"] for p in people["patients"]} == {"basic"}
-    assert len({p["password"] for p in people["patients"]}) == 3
-    assert (people["staff"], people["banks"]) == ([], [])
+    assert Counter(p["level"] for p in people["patients"]) == {"basic": 4, "full": 2}
+    assert {role for member in people["staff"] for role in member["roles"]} == set(Role)
+    assert {member["totpSecret"] for member in people["staff"]} == {None}
+    assert people["banks"] == []
+    everybody = people["patients"] + people["staff"]
+    assert len({one["password"] for one in everybody}) == len({one["email"] for one in everybody}) == 10
 
 
-async def test_given_a_seed_that_broke_off_when_seeded_again_then_it_is_finished(
-    database_urls: dict[str, str], secrets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def break_off(*_: object) -> list[object]:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as broken:
-        broken.setattr(portal_demo.seed, "_open_accounts", break_off)
-        with pytest.raises(KeyboardInterrupt):
-            await seed(now=NOW, database_urls=database_urls, secrets=secrets)
-    assert await is_empty(database_urls)
-    await seed(now=NOW + timedelta(hours=1), database_urls=database_urls, secrets=secrets)
-    assert not await is_empty(database_urls)
-    assert await heads(database_urls) == [8 + 6 + 12 + 120 + 2, 6]
-
-
-async def test_given_the_seed_when_a_patient_signs_in_then_the_bookings_are_theirs(
+async def test_given_the_seed_when_its_people_come_then_passwords_levels_and_bookings_are_theirs(
     database_urls: dict[str, str], secrets: Path
 ) -> None:
     people = await seed(now=NOW, database_urls=database_urls, secrets=secrets)
-    settings = IdentitySettings(
-        database_url=database_urls["identity"],
-        kafka_bootstrap_servers="",
-        http_port=0,
-        key_encryption_key_file=secrets / "key-encryption-key",
-        uniqueness_key_file=secrets / "uniqueness-key",
-        request_key_file=secrets / "request-key-identity",
-        gateway_public_key_file=secrets / "gateway-public-key.pem",
-    )
-    maria = people["patients"][0]
-    async with connected(settings) as parts:
-        sign_in = SignIn(Accounts(parts.store, parts.blind_index), parts.credentials, parts.passwords)
-        account = await sign_in.check(maria["email"], maria["password"], now=NOW)
+    async with identity_parts(database_urls["identity"], secrets) as parts:
+        accounts = Accounts(parts.store, parts.blind_index)
+        known = []
+        for one in people["patients"] + people["staff"]:
+            holder = await accounts.of_address(one["email"])
+            assert holder is not None
+            known.append(holder.patient_id)
+            password_hash = await parts.credentials.password_hash(holder.account_id)
+            assert await parts.passwords.verify(one["password"], password_hash)
+            account = await accounts.account(holder.account_id)
+            assert (account and account.level) == one.get("level")
+    maria, jan, *_ = known
+    assert maria is not None
+    assert jan is not None
+    booked = await bookings_of(maria, database_urls["booking"])
+    assert date(2026, 4, 1) in {event.starts_at.date() for event in booked}
+    assert sorted(event.source for event in booked if event.starts_at > NOW) == ["desk", "portal", "portal"]
+    assert any(event.reason is not None for event in booked)
+    assert await bookings_of(jan, database_urls["booking"]) == []
+
+
+@pytest.mark.usefixtures("few")
+async def test_given_the_seed_when_its_log_is_read_then_it_happened_in_that_order_by_somebody(
+    database_urls: dict[str, str], secrets: Path
+) -> None:
+    await seed(now=NOW, database_urls=database_urls, secrets=secrets)
+    for owner, url in reversed(database_urls.items()):
+        store = await PostgresStore.connect(url, owner)
+        log = await store.tail(0, 100_000)
+        await store.close()
+        assert all(NOW - NETWORK_AGE - timedelta(days=1) < stored.time < NOW for stored in log)
+        assert {"system:demo", DESK} < {stored.metadata.actor for stored in log}
+    # But for what was on its way side by side, and for the visit that says that the seed is finished.
+    late = [later.time - earlier.time for earlier, later in zip(log, log[300:-1], strict=False)]
+    assert min(late) > timedelta(0)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("broken", ["register", "carry_out"])
+async def test_given_a_seed_that_broke_off_when_seeded_again_then_it_is_finished(
+    database_urls: dict[str, str], secrets: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    whole = getattr(portal_demo.seed, broken)
+
+    async def break_off(first: Any, *more: Any) -> None:
+        if broken == "carry_out":
+            await whole(list(first)[:1500], *more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(portal_demo.seed, broken, break_off)
+        with pytest.raises(KeyboardInterrupt):
+            await seed(now=NOW, database_urls=database_urls, secrets=secrets)
+    assert await is_empty(database_urls)
+    await seed(now=NOW + timedelta(hours=5), database_urls=database_urls, secrets=secrets)
+    assert not await is_empty(database_urls)
+    assert await counts(database_urls) == expected()
+
+
+async def test_given_somebody_elses_portal_when_asked_then_it_is_not_empty(
+    database_urls: dict[str, str],
+) -> None:
     store = await PostgresStore.connect(database_urls["booking"], "booking")
-    booked = [event.decode() for event in (await store.tail(0, 1000))[-2:]]
+    decider = Decider(store)
+    context = Context(time=NOW, actor="system:another", correlation_id=uuid4())
+    await decider.execute(ADD_DOCTOR, next(doctors()), context)
+    await decider.close()
     await store.close()
-    assert [e.patient_id for e in booked if isinstance(e, AppointmentBooked)] == [account.patient_id] * 2
-    assert all(e.starts_at > NOW + timedelta(days=2) for e in booked if isinstance(e, AppointmentBooked))
+    assert not await is_empty(database_urls)
+
+
+async def bookings_of(patient_id: UUID, url: str) -> list[AppointmentBooked]:
+    store = await PostgresStore.connect(url, "booking")
+    [found] = await store.load([Query((about(f"patient:{patient_id}", (AppointmentBooked,)),))])
+    await store.close()
+    events = [stored.decode() for stored in found]
+    return [event for event in events if isinstance(event, AppointmentBooked)]

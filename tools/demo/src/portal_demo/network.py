@@ -1,25 +1,87 @@
-"""What does the demo network consist of?
+"""Which services does the demo network offer, and at which facilities?
 
-Ids are UUIDv5 of names, so that seeding again finds what is there. Everything follows from the first day.
+Ids are UUIDv5 of names, so that seeding again finds what is there.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, time, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid5
 
-from booking.add_doctor.decide import AddDoctor
 from booking.add_facility.decide import AddFacility
 from booking.add_service.decide import AddService
-from booking.open_doctor_day.decide import OpenDoctorDay, Session
-from booking.rules.wall_clock import Hours
-from portal_events.booking import Mode
+from portal_events.booking import Mode, ServiceKind
+from portal_events.identity import Level
 
 NAMESPACE: Final = UUID("c1a0c0de-5e1f-5d3a-8f3e-2d7a4b6c9e10")
 ZONE: Final = "Europe/Warsaw"
-WORKING_DAYS: Final = 10
-_FRIDAY: Final = 4
+
+_IN_PERSON: Final = (Mode.IN_PERSON,)
+_TELEPHONE: Final = (Mode.TELEPHONE,)
+_ALSO_VIDEO: Final = (Mode.IN_PERSON, Mode.VIDEO)
+_ALSO_TELEPHONE: Final = (Mode.IN_PERSON, Mode.TELEPHONE)
+_EVERY_WAY: Final = (Mode.IN_PERSON, Mode.TELEPHONE, Mode.VIDEO)
+_EVERYBODY: Final = (Level.BASIC, Level.FULL)
+_CONFIRMED: Final = (Level.FULL,)
+
+_NOTHING: Final = ("", "")
+_BLOOD: Final = (
+    "Proszę przyjść na czczo: ostatni posiłek 8-12 godzin wcześniej; można pić wodę.",
+    "Please come fasting: your last meal 8 to 12 hours before; water is allowed.",
+)
+_EMPTY_STOMACH: Final = (
+    (
+        "Przez 6 godzin przed badaniem proszę nie jeść, nie żuć gumy i nie palić. Na godzinę przed badaniem "
+        "proszę wypić litr niegazowanej wody i nie oddawać moczu."
+    ),
+    (
+        "Do not eat, chew gum or smoke for 6 hours before. Drink a litre of still water an hour before and "
+        "do not empty your bladder."
+    ),
+)
+_GASTROSCOPY: Final = (
+    (
+        "Proszę nie jeść przez 8 godzin i nie pić przez 4 godziny przed badaniem. Proszę zabrać listę leków; "
+        "po znieczuleniu nie wolno prowadzić samochodu do końca dnia."
+    ),
+    (
+        "Do not eat for 8 hours and do not drink for 4 hours before. Bring a list of your medicines; after "
+        "sedation you must not drive for the rest of the day."
+    ),
+)
+_COLONOSCOPY: Final = (
+    (
+        "Przez trzy dni przed badaniem dieta bez pestek i warzyw; dzień wcześniej tylko płyny i środek "
+        "przeczyszczający według ulotki z recepcji. Proszę przyjść z osobą towarzyszącą."
+    ),
+    (
+        "For three days before, no seeds and no vegetables; on the day before only liquids and the laxative "
+        "as the desk's leaflet says. Please come with somebody who can take you home."
+    ),
+)
+_ECG: Final = (
+    "Proszę przyjść wypoczętym i przez godzinę przed badaniem nie pić kawy.",
+    "Come rested, and drink no coffee for an hour before.",
+)
+_XRAY: Final = (
+    "Proszę zdjąć biżuterię i powiedzieć personelowi o ciąży.",
+    "Take off jewellery, and tell the staff if you are pregnant.",
+)
+_TEETH: Final = (
+    "Proszę umyć zęby i zabrać wcześniejsze zdjęcia rentgenowskie, jeśli są.",
+    "Please brush your teeth, and bring earlier X-ray pictures if you have any.",
+)
+_VACCINATION: Final = (
+    "Proszę zabrać książeczkę szczepień. Przy gorączce szczepienie przekładamy.",
+    "Bring your vaccination record. With a fever the vaccination is postponed.",
+)
+_EXERCISE: Final = (
+    "Wygodny strój i obuwie na zmianę; proszę zabrać skierowanie.",
+    "Comfortable clothes and indoor shoes; please bring your referral.",
+)
+_AT_WORK: Final = (
+    "Proszę zabrać skierowanie od pracodawcy, dokument tożsamości i okulary, jeśli je Pan/Pani nosi.",
+    "Bring your employer's referral, an identity document, and your glasses if you wear any.",
+)
 
 
 def demo_id(name: str) -> UUID:
@@ -27,192 +89,165 @@ def demo_id(name: str) -> UUID:
     return uuid5(NAMESPACE, name)
 
 
-# id, Polish name, English name, price in grosze
-_SERVICES: Final = (
-    ("internist", "Internista", "Internist", 19900),
-    ("paediatrician", "Pediatra", "Paediatrician", 20900),
-    ("dentist", "Stomatolog", "Dentist", 24900),
-    ("gynaecologist", "Ginekolog", "Gynaecologist", 25900),
-    ("dermatologist", "Dermatolog", "Dermatologist", 23900),
-    ("cardiologist", "Kardiolog", "Cardiologist", 27900),
-    ("ophthalmologist", "Okulista", "Ophthalmologist", 22900),
-    ("telephone", "Konsultacja telefoniczna", "Telephone consultation", 9900),
-)
-
-_FACILITIES: Final = (
-    ("ochota", "Zdrovia Ochota", "ul. 1 Sierpnia 8", "Warszawa"),
-    ("mokotow", "Zdrovia Mokotów", "ul. Domaniewska 41B", "Warszawa"),
-    ("wola", "Zdrovia Wola", "ul. Prosta 51", "Warszawa"),
-    ("kazimierz", "Zdrovia Kazimierz", "ul. Dietla 60", "Kraków"),
-    ("krowodrza", "Zdrovia Krowodrza", "ul. Armii Krajowej 11", "Kraków"),
-    ("wrzeszcz", "Zdrovia Wrzeszcz", "al. Grunwaldzka 103A", "Gdańsk"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """Hours that a doctor works every working day."""
-
-    facility: str
-    service: str
-    hours: Hours
-    minutes: int
-    mode: Mode = Mode.IN_PERSON
-    breaks: tuple[Hours, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Doctor:
-    """A doctor and the week that repeats."""
-
-    key: str
-    name: str
-    pwz: str
-    languages: tuple[str, ...]
-    shifts: tuple[Shift, ...]
-
-
-def _morning(facility: str, service: str, minutes: int, mode: Mode = Mode.IN_PERSON) -> Shift:
-    return Shift(facility, service, Hours(time(8), time(14)), minutes, mode, (Hours(time(11), time(11, 30)),))
-
-
-def _afternoon(facility: str, service: str, minutes: int, mode: Mode = Mode.IN_PERSON) -> Shift:
-    return Shift(
-        facility, service, Hours(time(13), time(19)), minutes, mode, (Hours(time(16), time(16, 20)),)
+def _service(  # noqa: PLR0913 - a row of the table below
+    key: str,
+    name: str,
+    name_en: str,
+    price: int,
+    *,
+    kind: ServiceKind = ServiceKind.CONSULTATION,
+    modes: tuple[Mode, ...] = _IN_PERSON,
+    covered: bool = False,
+    levels: tuple[Level, ...] = _EVERYBODY,
+    preparation: tuple[str, str] = _NOTHING,
+) -> tuple[str, AddService]:
+    """Describe a service; `price` is in złoty. Rehabilitation needs a referral."""
+    polish, english = preparation
+    return key, AddService(
+        service_id=demo_id(f"service/{key}"),
+        name=name,
+        name_en=name_en,
+        kind=kind,
+        modes=modes,
+        levels=levels,
+        referral_required=kind is ServiceKind.REHABILITATION,
+        price=100 * price,
+        covered=covered,
+        preparation=polish,
+        preparation_en=english,
     )
 
 
-def _by_telephone(facility: str, hours: Hours) -> Shift:
-    return Shift(facility, "telephone", hours, 15, Mode.TELEPHONE)
+_dentistry = partial(_service, kind=ServiceKind.DENTISTRY)
+_examination = partial(_service, kind=ServiceKind.EXAMINATION)
+_vaccination = partial(_service, kind=ServiceKind.VACCINATION, preparation=_VACCINATION)
+_rehabilitation = partial(_service, kind=ServiceKind.REHABILITATION, levels=_CONFIRMED, preparation=_EXERCISE)
+_at_work = partial(_service, kind=ServiceKind.OCCUPATIONAL_MEDICINE, covered=True, preparation=_AT_WORK)
 
-
-_POLISH: Final = ("pl",)
-_BOTH: Final = ("pl", "en")
-_EVENING: Final = Hours(time(18), time(23))
-
-DOCTORS: Final = (
-    # The same hours at two addresses: whichever is booked takes the other with it.
-    Doctor(
-        "nowak",
-        "lek. med. Anna Nowak",
-        "5425740",
-        _BOTH,
-        (Shift("ochota", "internist", _EVENING, 15), Shift("mokotow", "internist", _EVENING, 15)),
-    ),
-    Doctor(
-        "zielinski", "lek. med. Tomasz Zieliński", "6007919", _POLISH, (_morning("wola", "internist", 15),)
-    ),
-    Doctor(
-        "wojcik",
-        "lek. med. Katarzyna Wójcik",
-        "2015838",
-        _BOTH,
-        (_by_telephone("ochota", Hours(time(7), time(13))),),
-    ),
-    Doctor("lis", "lek. dent. Ewa Lis", "9023757", _BOTH, (_morning("mokotow", "dentist", 30),)),
-    Doctor("mazur", "lek. dent. Piotr Mazur", "5031676", _POLISH, (_afternoon("krowodrza", "dentist", 30),)),
-    Doctor(
-        "krawczyk",
-        "lek. med. Joanna Krawczyk",
-        "7039595",
-        _BOTH,
-        (_morning("kazimierz", "paediatrician", 20),),
-    ),
-    Doctor(
-        "pawlak",
-        "dr n. med. Michał Pawlak",
-        "1047514",
-        _POLISH,
-        (_afternoon("wrzeszcz", "cardiologist", 20),),
-    ),
-    Doctor(
-        "sikora",
-        "lek. med. Magdalena Sikora",
-        "8055433",
-        _BOTH,
-        (_morning("ochota", "gynaecologist", 20), _afternoon("wola", "gynaecologist", 20)),
-    ),
-    Doctor(
-        "duda",
-        "lek. med. Paweł Duda",
-        "4063352",
-        _BOTH,
-        (
-            _morning("krowodrza", "dermatologist", 15),
-            Shift("krowodrza", "dermatologist", Hours(time(17), time(20)), 15, Mode.VIDEO),
+SERVICES: Final = dict(
+    (
+        _service("internist", "Internista", "Internist", 199, modes=_EVERY_WAY, covered=True),
+        _service("family", "Lekarz rodzinny", "Family doctor", 179, modes=_ALSO_VIDEO, covered=True),
+        _service("paediatrician", "Pediatra", "Paediatrician", 209, modes=_ALSO_VIDEO, covered=True),
+        _service("gynaecologist", "Ginekolog", "Gynaecologist", 259, covered=True),
+        _service("dermatologist", "Dermatolog", "Dermatologist", 239, modes=_ALSO_VIDEO, covered=True),
+        _service("cardiologist", "Kardiolog", "Cardiologist", 279),
+        _service("ophthalmologist", "Okulista", "Ophthalmologist", 229, covered=True),
+        _service("orthopaedist", "Ortopeda", "Orthopaedist", 249),
+        _service("ent", "Laryngolog", "ENT specialist", 229, covered=True),
+        _service("neurologist", "Neurolog", "Neurologist", 269),
+        _service("endocrinologist", "Endokrynolog", "Endocrinologist", 259, modes=_ALSO_TELEPHONE),
+        _service("gastroenterologist", "Gastroenterolog", "Gastroenterologist", 269),
+        _service("urologist", "Urolog", "Urologist", 259),
+        _service("psychiatrist", "Psychiatra", "Psychiatrist", 299, modes=_ALSO_VIDEO),
+        _service("psychologist", "Psycholog", "Psychologist", 219, modes=_ALSO_VIDEO),
+        _service("allergist", "Alergolog", "Allergist", 239),
+        _service("surgeon", "Chirurg", "Surgeon", 239),
+        _service("dietitian", "Dietetyk", "Dietitian", 179, modes=_ALSO_VIDEO),
+        _service(
+            "telephone",
+            "Konsultacja telefoniczna",
+            "Telephone consultation",
+            99,
+            modes=_TELEPHONE,
+            covered=True,
         ),
-    ),
-    Doctor(
-        "borkowska",
-        "lek. med. Agnieszka Borkowska",
-        "2079190",
-        _POLISH,
-        (_afternoon("mokotow", "ophthalmologist", 20),),
-    ),
-    Doctor(
-        "czarnecki",
-        "dr hab. n. med. Adam Czarnecki",
-        "7087109",
-        _BOTH,
-        (_morning("kazimierz", "cardiologist", 30),),
-    ),
-    Doctor(
-        "wrona",
-        "lek. med. Zofia Wrona",
-        "3095028",
-        _BOTH,
-        (
-            _morning("wrzeszcz", "internist", 15),
-            _by_telephone("wrzeszcz", Hours(time(15), time(19))),
+        _dentistry("dentist", "Stomatolog", "Dentist", 249, preparation=_TEETH),
+        _dentistry("scaling", "Skaling i piaskowanie", "Scale and polish", 320),
+        _dentistry("endodontics", "Leczenie kanałowe", "Root canal treatment", 790, preparation=_TEETH),
+        _dentistry("orthodontist", "Ortodonta", "Orthodontist", 290, preparation=_TEETH),
+        _examination(
+            "blood-test", "Badania krwi (pobranie)", "Blood tests", 49, covered=True, preparation=_BLOOD
         ),
-    ),
+        _examination("ecg", "EKG spoczynkowe", "Resting ECG", 69, covered=True, preparation=_ECG),
+        _examination("echocardiography", "Echo serca", "Echocardiography", 290),
+        _examination(
+            "abdominal-ultrasound",
+            "USG jamy brzusznej",
+            "Abdominal ultrasound",
+            219,
+            preparation=_EMPTY_STOMACH,
+        ),
+        _examination("thyroid-ultrasound", "USG tarczycy", "Thyroid ultrasound", 189),
+        _examination(
+            "chest-x-ray", "RTG klatki piersiowej", "Chest X-ray", 119, covered=True, preparation=_XRAY
+        ),
+        _examination(
+            "gastroscopy", "Gastroskopia", "Gastroscopy", 590, levels=_CONFIRMED, preparation=_GASTROSCOPY
+        ),
+        _examination(
+            "colonoscopy", "Kolonoskopia", "Colonoscopy", 790, levels=_CONFIRMED, preparation=_COLONOSCOPY
+        ),
+        _vaccination("flu-vaccination", "Szczepienie przeciw grypie", "Flu vaccination", 99, covered=True),
+        _vaccination(
+            "tick-vaccination",
+            "Szczepienie przeciw kleszczowemu zapaleniu mózgu",
+            "Tick-borne encephalitis vaccination",
+            189,
+        ),
+        _vaccination("hpv-vaccination", "Szczepienie przeciw HPV", "HPV vaccination", 690),
+        _rehabilitation(
+            "exercise-therapy", "Ćwiczenia z fizjoterapeutą", "Exercise therapy", 149, covered=True
+        ),
+        _rehabilitation("manual-therapy", "Terapia manualna", "Manual therapy", 189),
+        _rehabilitation("therapeutic-massage", "Masaż leczniczy", "Therapeutic massage", 139),
+        _at_work(
+            "occupational-initial",
+            "Medycyna pracy: badanie wstępne",
+            "Occupational medicine: initial examination",
+            159,
+        ),
+        _at_work(
+            "occupational-periodic",
+            "Medycyna pracy: badanie okresowe",
+            "Occupational medicine: periodic examination",
+            159,
+        ),
+        _at_work(
+            "occupational-follow-up",
+            "Medycyna pracy: badanie kontrolne",
+            "Occupational medicine: follow-up examination",
+            159,
+        ),
+    )
 )
 
 
-def services() -> Iterator[AddService]:
-    """Yield what the network offers."""
-    for key, name, name_en, price in _SERVICES:
-        yield AddService(service_id=demo_id(f"service/{key}"), name=name, name_en=name_en, price=price)
+def _facility(
+    key: str, name: str, address: str, phone: str, *, partner: bool = False
+) -> tuple[str, AddFacility]:
+    """Describe a facility at "street, 00-000 city"."""
+    street, place = address.rsplit(", ", 1)
+    postal_code, city = place.split(" ", 1)
+    return key, AddFacility(
+        facility_id=demo_id(f"facility/{key}"),
+        name=name,
+        street=street,
+        postal_code=postal_code,
+        city=city,
+        zone=ZONE,
+        phone=phone,
+        partner=partner,
+    )
 
 
-def facilities() -> Iterator[AddFacility]:
-    """Yield where it offers it."""
-    for key, name, street, city in _FACILITIES:
-        yield AddFacility(
-            facility_id=demo_id(f"facility/{key}"), name=name, street=street, city=city, zone=ZONE
-        )
-
-
-def doctors() -> Iterator[AddDoctor]:
-    """Yield who works for it."""
-    for doctor in DOCTORS:
-        yield AddDoctor(
-            doctor_id=demo_id(f"doctor/{doctor.key}"),
-            name=doctor.name,
-            pwz=doctor.pwz,
-            languages=doctor.languages,
-        )
-
-
-def doctor_days(first: date) -> Iterator[OpenDoctorDay]:
-    """Yield every doctor's working days."""
-    for doctor in DOCTORS:
-        sessions = tuple(
-            Session(
-                facility_id=demo_id(f"facility/{shift.facility}"),
-                service_id=demo_id(f"service/{shift.service}"),
-                mode=shift.mode,
-                hours=shift.hours,
-                minutes=shift.minutes,
-                breaks=shift.breaks,
-            )
-            for shift in doctor.shifts
-        )
-        for day in working_days(first):
-            yield OpenDoctorDay(doctor_id=demo_id(f"doctor/{doctor.key}"), day=day, sessions=sessions)
-
-
-def working_days(first: date) -> list[date]:
-    """Return the Mondays to Fridays from `first`, itself included."""
-    days = (first + timedelta(days=n) for n in range(2 * WORKING_DAYS))
-    return [day for day in days if day.weekday() <= _FRIDAY][:WORKING_DAYS]
+FACILITIES: Final = dict(
+    (
+        _facility("ochota", "Zdrovia Ochota", "ul. 1 Sierpnia 8, 02-134 Warszawa", "+48225550110"),
+        _facility("mokotow", "Zdrovia Mokotów", "ul. Domaniewska 41B, 02-672 Warszawa", "+48225550120"),
+        _facility("wola", "Zdrovia Wola", "ul. Prosta 51, 00-838 Warszawa", "+48225550130"),
+        _facility(
+            "targowek",
+            "Rehamed Targówek",
+            "ul. Radzymińska 150, 03-574 Warszawa",
+            "+48225550140",
+            partner=True,
+        ),
+        _facility("kazimierz", "Zdrovia Kazimierz", "ul. Dietla 60, 31-039 Kraków", "+48125550150"),
+        _facility("krowodrza", "Zdrovia Krowodrza", "ul. Armii Krajowej 11, 30-150 Kraków", "+48125550160"),
+        _facility("wrzeszcz", "Zdrovia Wrzeszcz", "al. Grunwaldzka 103A, 80-244 Gdańsk", "+48585550170"),
+        _facility(
+            "przymorze", "Medyk Przymorze", "ul. Kołobrzeska 30, 80-394 Gdańsk", "+48585550180", partner=True
+        ),
+    )
+)
