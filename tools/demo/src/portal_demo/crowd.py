@@ -80,6 +80,48 @@ class WalkIn:
         return age_on(day, self.born)
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Who has a service."""
+
+    youngest: int = 18
+    oldest: int = 120
+    sex: Sex | None = None
+
+    def holds(self, person: WalkIn, day: date) -> bool:
+        return self.youngest <= person.age_on(day) <= self.oldest and self.sex in {None, person.sex}
+
+
+_FOR_ALL_AGES: Final = (
+    "dentist",
+    "orthodontist",
+    "dermatologist",
+    "ophthalmologist",
+    "orthopaedist",
+    "ent",
+    "allergist",
+    "family",
+    "telephone",
+    "blood-test",
+    "chest-x-ray",
+    "flu-vaccination",
+    "tick-vaccination",
+)
+_ANYBODY: Final = _Group(youngest=0)
+_ADULTS: Final = _Group()
+_EMPLOYEES: Final = _Group(oldest=67)
+_GROUPS: Final = {
+    "paediatrician": _Group(youngest=0, oldest=17),
+    "hpv-vaccination": _Group(youngest=9, oldest=26),
+    "gynaecologist": _Group(youngest=16, sex=Sex.FEMALE),
+    "urologist": _Group(sex=Sex.MALE),
+    "occupational-initial": _EMPLOYEES,
+    "occupational-periodic": _EMPLOYEES,
+    "occupational-follow-up": _EMPLOYEES,
+    **dict.fromkeys(_FOR_ALL_AGES, _ANYBODY),
+}
+
+
 def pesel(born: date, sex: Sex, serial: int) -> str:
     """Return the PESEL of birth date, sex and a serial number from 0 to 4999."""
     month = born.month + (_MONTHS_OF_2000 if born.year >= _CENTURY_2000 else 0)
@@ -87,6 +129,11 @@ def pesel(born: date, sex: Sex, serial: int) -> str:
     sex_digit = 2 * last + (sex is Sex.MALE)
     text = f"{born.year % 100:02}{month:02}{born.day:02}{middle:03}{sex_digit}"
     return text + str(checksum([int(digit) for digit in text]))
+
+
+def wants(person: WalkIn, service: str, day: date) -> bool:
+    """Say whether the service is for people of this age and sex."""
+    return _GROUPS.get(service, _ADULTS).holds(person, day)
 
 
 def walk_ins(number: int, first: date) -> Iterator[WalkIn]:

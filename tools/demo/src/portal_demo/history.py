@@ -18,7 +18,7 @@ from uuid import UUID
 from booking.rules.time_overlap import overlap, span
 from booking.rules.wall_clock import instant
 from portal_demo.calendar import working_days, working_days_before
-from portal_demo.crowd import WalkIn, walk_ins
+from portal_demo.crowd import WalkIn, walk_ins, wants
 from portal_demo.doctors import DOCTORS, WANTED, Shift
 from portal_demo.network import SERVICES, demo_id
 from portal_demo.people import NETWORK_AGE, Patient, Visit, patients
@@ -32,7 +32,7 @@ from portal_demo.schedule import (
     shifts_on,
 )
 from portal_events.booking import Source
-from portal_events.identity import Level, Sex
+from portal_events.identity import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,47 +160,6 @@ class _Diary:
             self._taken[offer.doctor, offer.day].append(offer)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Who has a service."""
-
-    youngest: int = 18
-    oldest: int = 120
-    sex: Sex | None = None
-
-    def holds(self, person: WalkIn, day: date) -> bool:
-        return self.youngest <= person.age_on(day) <= self.oldest and self.sex in {None, person.sex}
-
-
-_ANYBODY: Final = _Group(youngest=0)
-_ADULTS: Final = _Group()
-_EMPLOYEES: Final = _Group(oldest=67)
-_GROUPS: Final = {
-    "paediatrician": _Group(youngest=0, oldest=17),
-    "hpv-vaccination": _Group(youngest=9, oldest=26),
-    "gynaecologist": _Group(youngest=16, sex=Sex.FEMALE),
-    "urologist": _Group(sex=Sex.MALE),
-    "occupational-initial": _EMPLOYEES,
-    "occupational-periodic": _EMPLOYEES,
-    "occupational-follow-up": _EMPLOYEES,
-    **dict.fromkeys(
-        (
-            *(
-                "dentist",
-                "orthodontist",
-                "dermatologist",
-                "ophthalmologist",
-                "orthopaedist",
-                "ent",
-                "allergist",
-            ),
-            *("family", "telephone", "blood-test", "chest-x-ray", "flu-vaccination", "tick-vaccination"),
-        ),
-        _ANYBODY,
-    ),
-}
-
-
 class _Crowd:
     """People of whom somebody comes to a visit: in their own city, once a day at most."""
 
@@ -245,9 +204,10 @@ class _Crowd:
     def _somebody(self, offer: Offer) -> WalkIn | None:
         place = (offer.city, offer.service)
         if place not in self._fitting:
-            group = _GROUPS.get(offer.service, _ADULTS)
             self._fitting[place] = [
-                p for p in self._people if p.city == offer.city and group.holds(p, self._first)
+                person
+                for person in self._people
+                if person.city == offer.city and wants(person, offer.service, self._first)
             ]
         fitting = self._fitting[place]
         for _ in range(_TRIES if fitting else 0):
