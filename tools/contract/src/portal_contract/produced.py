@@ -25,7 +25,7 @@ def produced(seen: Iterable[Seen], operations: Collection[PublicOperation]) -> s
     """Return what was refused, as the contract lists it."""
     found = set()
     for one in seen:
-        for public, codes in answering(one, operations):
+        for public, codes in refusing(one, operations):
             if one.code in codes:
                 found.add((public.method, public.path, one.code))
     return found
@@ -38,7 +38,7 @@ def unlisted(seen: Iterable[Seen], operations: Collection[PublicOperation]) -> s
     for one in seen:
         if one.code in EVERYWHERE:
             continue
-        for public, codes in answering(one, operations):
+        for public, codes in refusing(one, operations):
             if one.path.startswith(PREFIX):
                 # What a test let a service say is no word of the portal's.
                 told = one.whole or one.code in gateways
@@ -52,25 +52,28 @@ def unlisted(seen: Iterable[Seen], operations: Collection[PublicOperation]) -> s
     return found
 
 
-def answering(
+def refusing(
     seen: Seen, operations: Collection[PublicOperation]
 ) -> Iterator[tuple[PublicOperation, Collection[str]]]:
     """Give the public operations that a refusal belongs to, with the codes that it can be evidence of."""
     if seen.path.startswith(f"{PREFIX}/"):
-        public = matching(seen, [(one.own, one) for one in operations])
-        for one in public:
+        for one in matching(seen.method, seen.path, [(one.own, one) for one in operations]):
             yield one, set(one.refusals) if seen.whole else set(one.own.refusals)
         return
-    for one in matching(seen, [(one.asked, one) for one in operations if one.asked is not None]):
+    for one in matching(
+        seen.method, seen.path, [(one.asked, one) for one in operations if one.asked is not None]
+    ):
         yield one, set(one.asked.refusals if one.asked else ())
 
 
-def matching(seen: Seen, candidates: Collection[tuple[Operation, PublicOperation]]) -> list[PublicOperation]:
+def matching(
+    method: str, path: str, candidates: Collection[tuple[Operation, PublicOperation]]
+) -> list[PublicOperation]:
     """Return those whose path this is; a path without parameters goes before one with them."""
     fitting = [
         (described.path.count("{"), public)
         for described, public in candidates
-        if described.method == seen.method and fits(described.path, seen.path)
+        if described.method == method and fits(described.path, path)
     ]
     fewest = min((count for count, _ in fitting), default=0)
     return [public for count, public in fitting if count == fewest]

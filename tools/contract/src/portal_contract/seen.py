@@ -1,20 +1,25 @@
-"""Which refusals did the tests of this run see?
+"""Which refusals, and which answers of whole portals, did the tests of this run see?
 
-Every answer that httpx brings, in whatever test, is looked at; problem documents are noted. This file imports
-no app: the root conftest.py loads it for every run.
+Every answer that httpx brings, in whatever test, is looked at. This file imports no app: the root conftest.py
+loads it for every run.
 """
 
 from __future__ import annotations
 
 import functools
+import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
+JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 TYPE: Final = "/problems/"
+KEPT: Final = 20
+"""How many answers of one kind are kept to be compared with the contract."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,22 @@ class Seen:
     whole: bool
 
 
+@dataclass(frozen=True)
+class Answer:
+    """One success in JSON, of a whole portal."""
+
+    method: str
+    path: str
+    status: int
+    body: bytes
+
+
 class Recorder:
-    """Notes refusals from `start` to `stop`."""
+    """Notes refusals and answers from `start` to `stop`."""
 
     def __init__(self) -> None:
         self.seen: set[Seen] = set()
+        self.answers: defaultdict[tuple[str, str, int], list[Answer]] = defaultdict(list)
         self._kept: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -44,7 +60,7 @@ class Recorder:
             response = await asynchronous(client, request, **options)
             if is_problem(response):
                 await response.aread()
-                self._note(client, response)
+            self._note(client, response)
             return response
 
         @functools.wraps(synchronous)
@@ -52,7 +68,7 @@ class Recorder:
             response = synchronous(client, request, **options)
             if is_problem(response):
                 response.read()
-                self._note(client, response)
+            self._note(client, response)
             return response
 
         self._replace(httpx.AsyncClient, asend)
@@ -68,16 +84,24 @@ class Recorder:
         client.send = send
 
     def _note(self, client: httpx.AsyncClient | httpx.Client, response: httpx.Response) -> None:
-        document = response.json()
-        kind = str(document.get("type", ""))
-        if kind.startswith(TYPE):
-            # Not the whole address: a query may be long, and says nothing about the operation.
-            path = response.request.url.path
-            whole = isinstance(client._transport, httpx.HTTPTransport | httpx.AsyncHTTPTransport)  # noqa: SLF001
-            code = kind.removeprefix(TYPE)
-            self.seen.add(Seen(response.request.method, path, response.status_code, code, whole))
+        # Not the whole address: a query may be long, and says nothing about the operation.
+        method, path, status = response.request.method, response.request.url.path, response.status_code
+        whole = isinstance(client._transport, httpx.HTTPTransport | httpx.AsyncHTTPTransport)  # noqa: SLF001
+        if is_problem(response):
+            kind = str(response.json().get("type", ""))
+            if kind.startswith(TYPE):
+                self.seen.add(Seen(method, path, status, kind.removeprefix(TYPE), whole))
+        elif whole and media_type(response) == JSON and response.is_closed:
+            alike = self.answers[method, re.sub(r"/[^/]*\d[^/]*", "/{}", path), status]
+            if len(alike) < KEPT:
+                alike.append(Answer(method, path, status, response.content))
 
 
 def is_problem(response: httpx.Response) -> bool:
     """Tell whether an answer is a problem document."""
-    return bool(response.headers.get("content-type", "").startswith(PROBLEM))
+    return media_type(response) == PROBLEM
+
+
+def media_type(response: httpx.Response) -> str:
+    """Return what an answer's body is."""
+    return str(response.headers.get("content-type", "")).partition(";")[0]
