@@ -151,15 +151,15 @@ async def test_given_the_demo_network_when_its_people_sign_in_then_what_demo_jso
     demo = json.loads((portal.state / "demo.json").read_text())
     assert demo["url"] == portal.url
     assert (portal.state / "demo.json").stat().st_mode & 0o777 == 0o600
-    booked = {}
+    shown = {}
     for patient in demo["patients"]:
         browser = arrive()
         assert (await browser.sign_in(patient["email"], patient["password"])).status_code == 201
         me = (await browser.get("/api/me")).json()
         assert (me["email"], me["level"]) == (patient["email"], patient["level"])
-        booked[patient["note"]] = len(await browser.timeline())
-    assert booked["two booked visits"] == 2
-    assert booked["nothing booked"] == 0
+        shown[me["givenName"]] = len(await browser.timeline())
+    assert (shown["Jan"], shown["Emily"], shown["Piotr"]) == (0, 1, 9)
+    assert shown["Maria"] > 3
 
 
 async def test_given_two_patients_when_each_looks_then_nobody_sees_anything_of_the_other(

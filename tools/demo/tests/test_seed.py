@@ -94,6 +94,7 @@ def expected() -> Counter[str]:
             "AppointmentCancelled": sum(booking.cancelled_at is not None for booking in past.bookings),
             "PatientRegistered": len(past.accounts) + len(past.people),
             "AccountCreated": len(past.accounts),
+            "EmailConfirmed": 5,
             "IdentityConfirmed": 2,
             "StaffAccountCreated": len(Role),
         }

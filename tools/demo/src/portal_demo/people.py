@@ -78,6 +78,7 @@ class Patient:
     note: str
     level: Level = Level.BASIC
     since: int = 100
+    email_confirmed: bool = True
     visits: tuple[Visit, ...] = ()
 
     @property
@@ -155,7 +156,8 @@ _EMILY: Final = Patient(
     serial=118,
     phone="+447700900123",
     language="en",
-    note="uses the portal in English; one planned visit",
+    note="uses the portal in English; one planned visit; has not confirmed her address",
+    email_confirmed=False,
     visits=(Visit("duda", ahead(4), 3, reason="A rash that comes back every winter"),),
 )
 _PIOTR: Final = Patient(

@@ -14,6 +14,8 @@ from typing import Final
 from uuid import UUID
 
 from identity.app import Handlers, Parts, connected, handlers
+from identity.command_context import command_context
+from identity.confirm_email.decide import CONFIRM_EMAIL, ConfirmEmail
 from identity.confirm_identity.decide import ConfirmIdentity
 from identity.open_staff_account.personnel import Member
 from identity.register_patient.desk import WalkIn as AtTheDesk
@@ -24,12 +26,14 @@ from portal_demo.history import History
 from portal_demo.network import demo_id
 from portal_demo.passwords import Passwords
 from portal_demo.people import STAFF, Patient, Staff
+from portal_events.blind import normalise_email
 from portal_events.identity import ConfirmationMethod, Level, Role
 from portal_events.sensitive import Plain
 
 ACTOR: Final = "system:demo"
 
 _AT_ONCE: Final = 500
+_TO_THE_MAILBOX: Final = timedelta(minutes=3)
 _TO_THE_DESK: Final = timedelta(days=3)
 _BEFORE_BOOKING: Final = timedelta(minutes=4)
 """Somebody at the desk who is not known yet is registered first."""
@@ -118,6 +122,12 @@ async def _open_account(
     opened = await handle.registration.open(
         form, now=opened_at, idempotency_key="demo", body={"demo": patient.email}
     )
+    if patient.email_confirmed:
+        link = ConfirmEmail(
+            account_id=opened.account_id, email_tag=parts.blind_index.tag(normalise_email(patient.email))
+        )
+        context = command_context(now=opened_at + _TO_THE_MAILBOX, actor=str(opened.account_id))
+        await parts.decider.execute(CONFIRM_EMAIL, link, context)
     if patient.level is Level.FULL:
         seen = ConfirmIdentity(
             account_id=opened.account_id,
