@@ -43,6 +43,9 @@ TAGS: Final = {
 }
 """The rooms, in the order in which a person enters them: the first part of a path after /api."""
 
+SEEN_LATER: Final = frozenset({"slots", "appointments", "timeline"})
+"""Rooms whose reads come from views, which follow the writes."""
+
 PARAMETERS: Final = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
@@ -75,7 +78,6 @@ HEADERS: Final = {
         "description": "There when the view had not yet seen the position that was sent",
     },
     "RetryAfter": {"schema": {"type": "integer"}, "description": "Seconds to wait before trying again"},
-    "SetCookie": {"schema": {"type": "string"}, "description": "The session"},
 }
 
 SECURITY: Final = {
@@ -187,7 +189,7 @@ def successes(
         headers = dict(response.get("headers", {}))
         if one.method != READ:
             headers["Portal-Position"] = reference("headers", "PortalPosition")
-        elif one.needs_session:
+        elif JSON in content and room(one.path) in SEEN_LATER:
             headers["Portal-Stale"] = reference("headers", "PortalStale")
         if headers:
             answer["headers"] = headers

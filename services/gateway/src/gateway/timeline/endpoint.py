@@ -12,7 +12,7 @@ from gateway.database import answering
 from gateway.edge.signed_in import signed_in
 from gateway.timeline.filters import From, Kinds, Limit, OneState, To, read_cursor
 from gateway.timeline.item import FORMAT
-from gateway.timeline.page import Filters, Page, read_page
+from gateway.timeline.page import Filters, TimelinePage, read_page
 from gateway.timeline.project import TIMELINE
 from gateway.unavailable import ServiceUnavailable
 from portal_chassis.access import NotSignedIn, PatientOnly
@@ -30,7 +30,7 @@ _WAIT_SECONDS: Final = 2.0
 
 @router.get(
     _PATH,
-    response_model=Page,
+    response_model=TimelinePage,
     responses=problems(NotSignedIn, PatientOnly, Invalid, ServiceUnavailable),
 )
 async def timeline(

@@ -34,7 +34,7 @@ class _Told(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
-class Place(_Told):
+class TimelinePlace(_Told):
     """Where the visit is, and whom to call about it."""
 
     name: str
@@ -44,7 +44,7 @@ class Place(_Told):
     phone: str
 
 
-class Item(_Told):
+class TimelineItem(_Told):
     """What `item_of` returns. Names are null until the network's catalogue has been read."""
 
     id: UUID
@@ -57,7 +57,7 @@ class Item(_Told):
     title: str | None
     title_en: str | None
     doctor: str | None
-    facility: Place | None
+    facility: TimelinePlace | None
     source: Source
     cancellable: bool
 

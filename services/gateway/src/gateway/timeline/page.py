@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from gateway.database import connection
 from gateway.timeline.filters import Cursor, State
-from gateway.timeline.item import COLUMNS, NAMES, Item, item_of
+from gateway.timeline.item import COLUMNS, NAMES, TimelineItem, item_of
 from gateway.timeline.kind import Kind
 from portal_chassis.capabilities import capabilities_of, unlock_ways_of
 from portal_events.identity import Level
@@ -50,10 +50,10 @@ class Locked(BaseModel):
     unlock_ways: list[str]
 
 
-class Page(BaseModel):
+class TimelinePage(BaseModel):
     """What `read_page` returns; `next` is the cursor of the page after it."""
 
-    items: list[Item]
+    items: list[TimelineItem]
     next: str | None
     locked: Locked | None
 

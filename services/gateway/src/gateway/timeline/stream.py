@@ -149,7 +149,13 @@ async def stream(
     session: CurrentSession,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> Response:
-    """Follow the signed-in patient's timeline as server-sent events."""
+    """Follow the signed-in patient's timeline as server-sent events.
+
+    `ready` comes first and says where the stream begins. `item` has one changed item as data, in the shape
+    that the timeline's pages have; one that was cancelled comes with the state `cancelled`. `reset` asks for
+    the page to be read again. Every event's id is a `Portal-Position`: sent back as `Last-Event-ID`, what was
+    missed since comes first.
+    """
     if session.patient_id is None:
         raise PatientOnly
     return EventStream(request.app.state, session, session.patient_id, last_event_id)
