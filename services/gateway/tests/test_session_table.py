@@ -69,6 +69,24 @@ async def test_given_a_session_when_replaced_or_removed_then_gone(table: Session
     assert await table.find(second.digest) is None
 
 
+async def test_given_the_table_behind_the_api_when_sessions_are_listed_and_ended_then_as_in_memory(
+    table: SessionTable, portal: Any
+) -> None:
+    portal.app.state.sessions = OpenSessions(table, portal.clock)
+    account_id = await portal.sign_in()
+    async with portal.another_browser() as other:
+        await portal.sign_in(account_id=account_id, browser=other)
+        # Another process remembers nothing: it has the rows alone.
+        portal.app.state.sessions = OpenSessions(table, portal.clock)
+        items = (await portal.browser.get("/api/sessions")).json()["items"]
+        assert [item["current"] for item in items] == [False, True]
+        for item in items:
+            response = await portal.browser.delete(f"/api/sessions/{item['id']}", headers=portal.csrf)
+            assert response.status_code == 204
+            assert (await other.get("/api/sessions")).status_code == 401
+    assert (await portal.browser.get("/api/sessions")).status_code == 401
+
+
 async def test_given_accounts_when_their_sessions_are_listed_then_their_own_the_newest_first(
     table: SessionTable,
 ) -> None:

@@ -104,7 +104,8 @@ async def list_sessions(session: CurrentSession, sessions: Sessions) -> Response
     """List where the account is signed in, the newest first."""
     items = [
         {
-            "id": one.id,
+            # As text: the driver's own kind of UUID is none that JSON knows.
+            "id": str(one.id),
             "createdAt": one.created_at,
             "seenAt": one.seen_at,
             "userAgent": one.user_agent,
