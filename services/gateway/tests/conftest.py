@@ -1,5 +1,6 @@
 """Between which services, clock and sessions does a gateway under test stand?"""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -25,8 +26,17 @@ from gateway.upstream import Upstream
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.app import create_app
 
+from .mutants_gateway import MUTANTS
+from .mutants_sessions import MUTANTS as OF_SESSIONS
+
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CSRF = {"X-Portal-CSRF": "1"}
+
+
+def pytest_configure() -> None:
+    """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
+    plant, _ = (MUTANTS | OF_SESSIONS).get(os.environ.get("PORTAL_MUTANT", ""), (lambda: None, ""))
+    plant()
 
 
 class SetClock:
