@@ -1,11 +1,13 @@
-"""Does the process serve people while Kafka is away, and say that it is?"""
+"""Does the process serve people while Kafka or the mail server is away, or it was killed itself?"""
 
 import asyncio
 import os
+import re
 import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import httpx
 import pytest
 
 from portal_chassis.access import TokenSigner, TokenVerifier
+
+from .smtp_server import Server, listening
 
 START_SECONDS = 30.0
 
@@ -51,11 +55,8 @@ async def run(role: str, environment: dict[str, str]) -> asyncio.subprocess.Proc
     )
 
 
-@pytest.fixture
-async def running(environment: dict[str, str]) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
-    migrated = await run("migrate", environment)
-    output = await migrated.communicate()
-    assert migrated.returncode == 0, output
+@asynccontextmanager
+async def started(environment: dict[str, str]) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
     process = await run("all", environment)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['HTTP_PORT']}") as client:
         async with asyncio.timeout(START_SECONDS):
@@ -69,7 +70,21 @@ async def running(environment: dict[str, str]) -> AsyncIterator[tuple[Any, httpx
         yield process, client
     if process.returncode is None:
         process.kill()
-        await process.wait()
+        await process.communicate()
+
+
+@pytest.fixture
+async def migrated(environment: dict[str, str]) -> dict[str, str]:
+    process = await run("migrate", environment)
+    output = await process.communicate()
+    assert process.returncode == 0, output
+    return environment
+
+
+@pytest.fixture
+async def running(migrated: dict[str, str]) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
+    async with started(migrated) as (process, client):
+        yield process, client
 
 
 @pytest.mark.connected
@@ -94,3 +109,38 @@ async def test_hazard_kafka_is_away(running: tuple[Any, httpx.AsyncClient], iden
     assert errors == b""
     for typed in ("kowalski", "parasol", "44051401359", "600100200"):
         assert typed not in output.decode().lower()
+
+
+@pytest.mark.connected
+async def test_hazard_killed_after_the_sign_up_while_the_mail_server_is_away(
+    migrated: dict[str, str], identity: Any
+) -> None:
+    server = Server()
+    async with listening(server):
+        pass
+    environment = {**migrated, "SMTP_URL": f"smtp://127.0.0.1:{server.port}"}
+    async with started(environment) as (process, client):
+        opened = await client.post("/accounts", json=identity.form, headers={"Idempotency-Key": "k"})
+        assert opened.status_code == 201
+        asked = await client.post("/password-resets", json={"email": identity.form["email"]})
+        assert asked.status_code == 202
+        process.kill()
+        await process.communicate()
+    async with listening(server), started(environment) as (process, client):
+        # Both mails come: what was ordered, and what follows from the event.
+        async with asyncio.timeout(2 * START_SECONDS):
+            while len(server.mails) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        links = "".join(server.mails).replace("=\r\n", "")
+        token = re.search(r"password-reset#([\w-]+)", links.replace("=3D", "="))
+        assert token
+        assert "email-confirmation#" in links
+        reset = {"password": "siedem czapek na kołku"}
+        used = await client.post(f"/password-resets/{token[1]}", json=reset)
+        assert (used.status_code, used.json()) == (200, {"accountId": opened.json()["accountId"]})
+        process.terminate()
+        async with asyncio.timeout(START_SECONDS):
+            output, errors = await process.communicate()
+        assert (process.returncode, errors) == (0, b"")
+        for typed in ("kowalski", "example.org", token[1].lower(), "czapek"):
+            assert typed not in output.decode().lower()

@@ -128,3 +128,22 @@ async def test_hazard_too_many_at_once_are_asked_to_come_back(passwords: Passwor
     assert len(busy) == 30
     assert isinstance(await passwords.hash("x"), str)
     passwords.close()
+
+
+async def test_given_too_many_guesses_when_another_comes_then_no_password_is_verified(
+    identity: Identity,
+) -> None:
+    """Neither the guess nor its time says anything: a limited guess is not looked at."""
+    await identity.open()
+    verified: list[str] = []
+    verify = identity.parts.passwords.verify
+
+    async def noted(password: str, password_hash: str | None) -> bool:
+        verified.append(password)
+        return bool(await verify(password, password_hash))
+
+    identity.parts.passwords.verify = noted
+    for _ in range(15):
+        await identity.sign_in(EMAIL, "wrong")
+    assert (await identity.sign_in(EMAIL, PASSWORD)).status_code == 429
+    assert len(verified) == 10

@@ -41,10 +41,10 @@ class Letterhead:
         message["Subject"] = words.subject
         message["Date"] = format_datetime(now)
         message["Message-ID"] = make_msgid(domain=self.sender.domain)
-        message["Content-Language"] = language
         # No answering machine answers this (RFC 3834, 5).
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(words.text.format(link=link, portal=portal), cte="quoted-printable")
+        message["Content-Language"] = language
         return message
 
 
