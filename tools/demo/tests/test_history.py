@@ -13,10 +13,11 @@ from booking.rules.wall_clock import instant
 from identity.rules.age import age_on
 from identity.rules.pesel import read_pesel
 from portal_demo.calendar import working_days
+from portal_demo.crowd import walk_ins
 from portal_demo.doctors import DOCTORS, WANTED
 from portal_demo.history import SCALES, Booking, History, history
 from portal_demo.network import FACILITIES, SERVICES
-from portal_demo.people import patients
+from portal_demo.people import NETWORK_AGE, patients
 from portal_demo.schedule import WARSAW, Offer
 from portal_events.booking import Source
 from portal_events.identity import Level
@@ -254,6 +255,12 @@ def test_given_the_accounts_when_described_then_each_stands_for_a_case() -> None
     for patient in accounts.values():
         read = read_pesel(patient.pesel)
         assert (read.birth_date, read.sex) == (patient.born, patient.sex)
+
+
+def test_given_a_great_many_people_when_they_come_then_each_was_born_before_and_is_nobody_else() -> None:
+    people = list(walk_ins(SCALES["large"].people, FRIDAY))
+    assert max(person.born for person in people) < FRIDAY - NETWORK_AGE
+    assert len({person.pesel for person in people}) == len({person.key for person in people}) == 25_000
 
 
 def test_given_the_large_scale_when_described_then_it_is_a_hundredth_of_the_network() -> None:

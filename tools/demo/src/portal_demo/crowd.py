@@ -25,7 +25,7 @@ _WALK_INS_SERIALS: Final = 4000
 
 # How many of a hundred live where, and are how old.
 _CITIES: Final = {"Warszawa": 48, "Kraków": 28, "Gdańsk": 24}
-_AGES: Final = {range(1, 18): 20, range(18, 40): 30, range(40, 65): 30, range(65, 95): 20}
+_AGES: Final = {range(2, 18): 20, range(18, 40): 30, range(40, 65): 30, range(65, 95): 20}
 
 
 def _names(*lines: str) -> tuple[str, ...]:
