@@ -4,6 +4,7 @@ The key is kept, wrapped, before anything is sealed under it; the worker publish
 Identity reads its own table, so that a person's own account needs no Kafka.
 """
 
+import asyncio
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -32,10 +33,28 @@ class PostgresDataKeys:
         self._pool = pool
         self._wrap = wrap
         self._publisher = publisher
+        self._waiting: dict[UUID, asyncio.Future[bytes]] = {}
+        self._issuing: asyncio.Task[None] | None = None
 
     async def issue(self, patient_id: UUID) -> bytes:
-        """Insert a row and wake the publisher."""
-        return await self._publisher.issue(self._pool, patient_id)
+        """Insert a row and wake the publisher; who waits at the same moment shares a statement."""
+        waiting = self._waiting.setdefault(patient_id, asyncio.get_running_loop().create_future())
+        if self._issuing is None or self._issuing.done():
+            self._issuing = asyncio.create_task(self._issue_waiting(), name="data keys")
+        # Others may wait for the same key: whoever gives up does so alone.
+        return await asyncio.shield(waiting)
+
+    async def _issue_waiting(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, {}
+            try:
+                keys = await self._publisher.issue_all(self._pool, list(batch))
+            except Exception as error:  # noqa: BLE001 - whoever waits gets it
+                for waiting in batch.values():
+                    waiting.set_exception(error)
+            else:
+                for patient_id, waiting in batch.items():
+                    waiting.set_result(keys[patient_id])
 
     async def remove(self, patient_id: UUID) -> None:
         """Delete a row. Were it published already, it would be nobody's key."""

@@ -7,6 +7,7 @@ a crash in between publishes it later, twice at worst.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +27,13 @@ _PUBLISH_SECONDS = 5.0
 
 _ISSUE = """
 with issued as (
-    insert into issued_key (patient_id, kek_version, ciphertext) values ($1, $2, $3)
-    on conflict do nothing returning patient_id
+    insert into issued_key (patient_id, kek_version, ciphertext)
+    select * from unnest($1::uuid[], $2::int[], $3::bytea[]) as t (patient_id, kek_version, ciphertext)
+    order by patient_id on conflict do nothing returning patient_id
 )
 select pg_notify('key_issued', '') from issued
 """
-_STORED = "select patient_id, kek_version, ciphertext from issued_key where patient_id = $1"
+_STORED = "select patient_id, kek_version, ciphertext from issued_key where patient_id = any ($1)"
 # Another worker's keys are on their way with it.
 _UNPUBLISHED = """
 select patient_id, kek_version, ciphertext from issued_key where published_at is null
@@ -77,12 +79,18 @@ class KeyPublisher:
 
         Inside a caller's transaction the key is published after its commit, within half a second.
         """
-        wrapped = self._wrap.wrap(patient_id, new_data_key())
-        await connection.execute(_ISSUE, wrapped.patient_id, wrapped.kek_version, wrapped.ciphertext)
+        return (await self.issue_all(connection, [patient_id]))[patient_id]
+
+    async def issue_all(self, connection: Any, patient_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        """Make or return many patients' data keys at once."""
+        wrapped = [self._wrap.wrap(patient_id, new_data_key()) for patient_id in patient_ids]
+        await connection.execute(
+            _ISSUE, patient_ids, [key.kek_version for key in wrapped], [key.ciphertext for key in wrapped]
+        )
         # Whoever came first made the key that counts.
-        row = await connection.fetchrow(_STORED, patient_id)
+        rows = await connection.fetch(_STORED, patient_ids)
         self._wake.set()
-        return self._wrap.unwrap(_wrapped(row))
+        return {row["patient_id"]: self._wrap.unwrap(_wrapped(row)) for row in rows}
 
     async def _run(self) -> None:
         pause = _SHORTEST_PAUSE
