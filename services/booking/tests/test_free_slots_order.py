@@ -106,6 +106,7 @@ async def test_given_two_patients_on_the_doctors_time_when_one_lets_go_then_it_i
     await happened(shown, held(HOLDS[0], FIRST, ANNA), booked(1, IN_MOKOTOW, JAN))
     await happened(shown, released(HOLDS[0], FIRST, ANNA))
     assert lines(await search(shown, city="Warszawa"))[0][:5] == "17:30"
+    assert await shown.state.views.fetchval("select array_agg(id) from free_slots_busy") == [UUID(int=1)]
 
 
 async def test_given_partitions_in_any_order_when_applied_then_the_search_and_the_rows_are_the_same(

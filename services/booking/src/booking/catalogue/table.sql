@@ -40,5 +40,5 @@ create table if not exists catalogue_practice (
     facility_id uuid not null,
     primary key (doctor_id, service_id, facility_id)
 );
-create index if not exists catalogue_practice_service on catalogue_practice (service_id, facility_id);
+create index if not exists catalogue_practice_service on catalogue_practice (service_id, facility_id, doctor_id);
 create index if not exists catalogue_practice_facility on catalogue_practice (facility_id);

@@ -46,7 +46,8 @@ where not o.taken and not exists (
 """  # noqa: S608  a number of our own
 _KEY = "o.starts_at, o.doctor_name, o.doctor_id, o.street, o.slot_id"
 
-# What only the page's own rows need. Ids are text: this is how they are sent.
+# What only the page's own rows need, looked up for each (a plain join compares each with every facility). Ids
+# are text: this is how they are sent.
 _PAGE = f"""
 select o.slot_id::text, o.starts_at, o.zone, o.mode,
     (extract(epoch from o.ends_at - o.starts_at) / 60)::int as minutes,
@@ -54,8 +55,8 @@ select o.slot_id::text, o.starts_at, o.zone, o.mode,
     o.doctor_id::text, o.doctor_name,
     o.facility_id::text, f.name as facility_name, o.street, f.postal_code, f.city
 from ({{}}) o
-join catalogue_service s on s.service_id = o.service_id
-join catalogue_facility f on f.facility_id = o.facility_id
+cross join lateral (select * from catalogue_service where service_id = o.service_id limit 1) s
+cross join lateral (select * from catalogue_facility where facility_id = o.facility_id limit 1) f
 order by {_KEY}
 """  # noqa: S608  columns of our own
 
