@@ -28,7 +28,9 @@ def client_of(text: str | None) -> str:
     return str(IPv6Network((int(address), _HOUSEHOLD_BITS), strict=False))
 
 
-def _client(portal_client_address: Annotated[str | None, Header(include_in_schema=False)] = None) -> str:
+async def _client(
+    portal_client_address: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> str:
     return client_of(portal_client_address)
 
 

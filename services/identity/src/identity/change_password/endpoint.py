@@ -31,7 +31,7 @@ class Body(BaseModel):
     new_password: str = Field(max_length=1000)
 
 
-def _changing(request: Request) -> PasswordChanging:
+async def _changing(request: Request) -> PasswordChanging:
     changing: PasswordChanging = request.app.state.password_changing
     return changing
 

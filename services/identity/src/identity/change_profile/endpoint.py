@@ -51,7 +51,7 @@ class Body(BaseModel):
         )
 
 
-def _profile(request: Request) -> Profile:
+async def _profile(request: Request) -> Profile:
     profile: Profile = request.app.state.profile
     return profile
 

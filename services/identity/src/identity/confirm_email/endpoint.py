@@ -25,7 +25,7 @@ class Confirmed(BaseModel):
     result: Result
 
 
-def _confirmations(request: Request) -> Confirmations:
+async def _confirmations(request: Request) -> Confirmations:
     confirmations: Confirmations = request.app.state.confirmations
     return confirmations
 

@@ -91,7 +91,7 @@ async def _registration(request: Request) -> Registration:
     return registration
 
 
-def _limits(request: Request) -> Limits:
+async def _limits(request: Request) -> Limits:
     limits: Limits = request.app.state.limits
     return limits
 

@@ -46,7 +46,7 @@ class ResetAccount(BaseModel):
     account_id: UUID
 
 
-def _reset(request: Request) -> PasswordReset:
+async def _reset(request: Request) -> PasswordReset:
     reset: PasswordReset = request.app.state.password_reset
     return reset
 
