@@ -51,6 +51,7 @@ def test_given_a_refusal_when_counted_then_where_it_was_refused(seen: Seen, coun
     [
         (Seen("GET", "/api/things/1", 409, "other", whole=True), False),
         (Seen("GET", "/things/1", 409, "other", whole=False), False),
+        (Seen("GET", "/things/no-id", 422, "invalid", whole=False), True),
         (Seen("GET", "/api/things/1", 409, "other", whole=False), True),
         (Seen("GET", "/api/things/current", 409, "thing-gone", whole=True), False),
         (Seen("GET", "/api/things/1", 500, "internal-error", whole=True), True),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
+from portal_chassis.problems import Invalid
 from portal_chassis.requests import BodyTooLarge
 from portal_contract.operations import PREFIX, Operation, PublicOperation, shape
 from portal_contract.seen import Seen
@@ -19,6 +20,9 @@ Produced = tuple[str, str, str]
 
 EVERYWHERE: Final = frozenset({"not-found", "method-not-allowed", "internal-error"})
 """Not listed with operations: no such address, and faults of ours."""
+
+AT_THE_GATE: Final = frozenset({BodyTooLarge.code, Invalid.code})
+"""What a service refuses of longer bodies, and of paths whose ids are none, does not come past the gateway."""
 
 
 def produced(seen: Iterable[Seen], operations: Collection[PublicOperation]) -> set[Produced]:
@@ -44,8 +48,7 @@ def unlisted(seen: Iterable[Seen], operations: Collection[PublicOperation]) -> s
                 told = one.whole or one.code in gateways
                 known = one.code in public.refusals
             else:
-                # Longer bodies do not come past the gateway.
-                told = one.code != BodyTooLarge.code
+                told = one.code not in AT_THE_GATE
                 known = one.code in codes
             if told and not known:
                 found.add((public.method, public.path, one.code))
