@@ -202,9 +202,9 @@ async def test_given_no_catalogue_yet_when_read_then_the_appointment_is_there_wi
 
 
 async def test_given_staff_or_nobody_when_read_then_refused(shown: House) -> None:
-    staff = shown.gate.headers(None)
-    assert (await shown.client.get("/appointments", headers=staff)).status_code == 403
-    assert (await shown.client.get("/appointments")).status_code == 401
+    for path in ("/appointments", f"/appointments/{UUID(int=1)}"):
+        assert (await shown.client.get(path, headers=shown.headers(None))).status_code == 403
+        assert (await shown.client.get(path)).status_code == 401
 
 
 @pytest.mark.parametrize("query", [{"status": "lost"}, {"cursor": "x"}, {"limit": "0"}])

@@ -1,4 +1,4 @@
-"""What does a client see of a decision when the event store takes nothing?"""
+"""What does a client see when the event store takes nothing, or the views cannot be read?"""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from .house import House, slot_of
+from .house import ANNA, DENTIST, House, slot_of
 
 pytestmark = pytest.mark.connected
 
@@ -27,5 +27,23 @@ async def test_given_no_store_when_written_then_503_says_when_to_try_again(
 ) -> None:
     await shown.decider.close()
     answer = await write(shown)
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/store-unavailable")
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/appointments",
+        f"/appointments/{UUID(int=1)}",
+        f"/slots?serviceId={DENTIST}",
+        "/catalogue/services",
+        "/catalogue/facilities",
+        "/catalogue/doctors",
+    ],
+)
+async def test_given_no_database_when_read_then_503_says_when_to_try_again(shown: House, path: str) -> None:
+    await shown.state.views.close()
+    answer = await shown.client.get(path, headers=shown.headers(ANNA))
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/store-unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
