@@ -22,7 +22,7 @@ EVERYWHERE: Final = frozenset({"not-found", "method-not-allowed", "internal-erro
 """Not listed with operations: no such address, and faults of ours."""
 
 AT_THE_GATE: Final = frozenset({BodyTooLarge.code, Invalid.code})
-"""What a service refuses of longer bodies, and of paths whose ids are none, does not come past the gateway."""
+"""Longer bodies, and paths whose ids are none, do not come past the gateway to a service."""
 
 
 def produced(seen: Iterable[Seen], operations: Collection[PublicOperation]) -> set[Produced]:
