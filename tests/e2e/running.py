@@ -150,10 +150,17 @@ class RunningPortal:
             await connection.close()
 
     async def bookings(self, slot_id: str) -> list[Any]:
-        """Return the store's events that booked a slot."""
+        """Return the store's events that booked a slot, but for visits that were cancelled or moved away."""
         return await self.query(
             "booking",
-            "select position, id from event where type = 'AppointmentBooked' and data::json->>'slotId' = $1",
+            """
+            select position, id from event booked
+            where type = 'AppointmentBooked' and data::json->>'slotId' = $1 and not exists (
+                select from event_tag ended
+                where ended.tag = 'appointment:' || (booked.data::json->>'appointmentId')
+                and ended.type in ('AppointmentCancelled', 'AppointmentMoved')
+            )
+            """,
             slot_id,
         )
 

@@ -217,9 +217,10 @@ async def test_given_preferences_when_searching_then_every_slot_fits_them_in_ord
     assert [slot["startsAt"] for slot in slots] == sorted(slot["startsAt"] for slot in slots)
     assert len({slot["slotId"] for slot in slots}) == len(slots)
     day = slots[-1]["startsAt"][:10]
-    of_day = await browser.slots("Internist", **{"city": "Warszawa", "from": day, "to": day})
+    on_day = {"from": day, "to": day}
+    of_day = await browser.slots("Internist", city="Warszawa", mode="in-person", **on_day)
     assert of_day == [slot for slot in slots if slot["startsAt"][:10] == day]
-    paged = await browser.slots("Internist", city="Warszawa", limit=37)
+    paged = await browser.slots("Internist", city="Warszawa", mode="in-person", limit=37)
     assert paged == slots
     assert await browser.slots("Internist", city="Atlantis") == []
 

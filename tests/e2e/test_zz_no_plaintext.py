@@ -85,6 +85,8 @@ async def test_given_all_that_people_typed_when_every_byte_is_searched_then_none
     assert {table for table, content in rows.items() if public.within(content)} == {
         "booking.event",
         "booking.catalogue_facility",
+        "booking.free_slots_offer",
+        "booking.free_slots_place",
         "gateway.directory",
     }
     assert public.within(whole(records))

@@ -1,4 +1,4 @@
-"""What does a client see of an appointment, whatever it has just done with it?"""
+"""What does a client say and see of an appointment, whatever it does with it?"""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,14 @@ class Camel(BaseModel):
     """JSON with camelCase names."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Asked(BaseModel):
+    """A request's body: the API's own names, and nothing else."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
+    )
 
 
 class Status(StrEnum):

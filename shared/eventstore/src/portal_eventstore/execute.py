@@ -44,8 +44,9 @@ _BATCHES_UNDER_WAY = 2
 _OPTIMISTIC_ROUNDS = 3
 _MOST_ROUNDS = 10
 _JITTER_SECONDS = 0.002
-_CACHED_BOUNDARIES = 10_000
-_CACHED_EVENTS = 5_000
+# A doctor's day of 60 slots takes some 80 kB when it is decoded: together at most a few hundred MB.
+_CACHED_BOUNDARIES = 2_000
+_CACHED_EVENTS = 2_000
 
 
 _OpenSession = Callable[[], AbstractAsyncContextManager[Session]]

@@ -4,12 +4,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, ConfigDict, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 from uuid_utils.compat import uuid7
 
-from booking.appointment import Appointment, Camel, SameServiceBooked, shown
+from booking.appointment import Appointment, Asked, SameServiceBooked, shown
 from booking.book_appointment.decide import BOOK_APPOINTMENT, BookAppointment, visit_in
 from booking.context import context_of
 from booking.first_time import decided_on
@@ -59,12 +58,8 @@ Reason = Annotated[
 ]
 
 
-class Body(Camel):
+class Body(Asked):
     """Which slot, by which hold and in which way, where that matters; and why, in the patient's own words."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
-    )
 
     slot_id: UUID
     hold_id: UUID | None = None

@@ -5,11 +5,9 @@ from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import ConfigDict
-from pydantic.alias_generators import to_camel
 from uuid_utils.compat import uuid7
 
-from booking.appointment import Camel, SameServiceBooked
+from booking.appointment import Asked, Camel, SameServiceBooked
 from booking.context import context_of
 from booking.first_time import decided_on
 from booking.hold_slot.decide import HOLD_SLOT, HoldLimit, HoldSlot
@@ -34,12 +32,8 @@ from portal_eventstore.decision import IdempotencyKeyReused, StoreUnavailable
 router = APIRouter()
 
 
-class Body(Camel):
+class Body(Asked):
     """Which slot."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
-    )
 
     slot_id: UUID
 

@@ -3,10 +3,8 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import ConfigDict
-from pydantic.alias_generators import to_camel
 
-from booking.appointment import Appointment, Camel, shown
+from booking.appointment import Appointment, Asked, shown
 from booking.context import context_of
 from booking.first_time import decided_on
 from booking.look_up import look_up
@@ -39,12 +37,8 @@ from portal_eventstore.decision import IdempotencyKeyReused, StoreUnavailable
 router = APIRouter()
 
 
-class Body(Camel):
+class Body(Asked):
     """Which slot instead, and by which hold, where that matters."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
-    )
 
     slot_id: UUID
     hold_id: UUID | None = None
