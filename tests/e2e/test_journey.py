@@ -85,7 +85,12 @@ async def test_given_a_visitor_when_an_account_is_opened_and_a_visit_booked_then
         slot["minutes"],
     )
     [appointment] = await visitor.items("/api/appointments")
-    assert appointment == {**without(booked, "warnings"), "reason": reason}
+    names = {
+        "service": {"id": slot["service"]["id"], "name": "Stomatolog", "nameEn": "Dentist"},
+        "doctor": {"id": slot["doctor"]["id"], "name": slot["doctor"]["name"]},
+        "facility": slot["facility"] | {"phone": item["facility"]["phone"]},
+    }
+    assert appointment == {**without(booked, "warnings"), **names, "reason": reason}
     assert slot["slotId"] not in [free["slotId"] for free in await visitor.slots("Dentist", city="Warszawa")]
 
     assert (await visitor.sign_out()).status_code == 204

@@ -277,13 +277,12 @@ async def exactly_once(
         for slot in slots:
             assert len(await portal.bookings(slot)) == 1
     on_kafka = Counter(
-        slot
+        appointment
         for record in await portal.first_occurrences()
-        if b"appointmentId" in record.value
-        for slot in appointments
-        if slot.encode() in record.value
+        for appointment in appointments.values()
+        if appointment.encode() in record.value
     )
-    assert on_kafka == dict.fromkeys(appointments, 1)
+    assert on_kafka == dict.fromkeys(appointments.values(), 1)
 
 
 def event_ids(records: Sequence[Any], wanted: object) -> list[str]:
