@@ -20,7 +20,8 @@ Names are camelCase, ids are opaque, instants are RFC 3339 in UTC, with the wall
 where a person reads them. Lists are `{"items": [...], "next": cursor or null}`.
 
 Errors are `application/problem+json` (RFC 9457); `/problems/<code>` explains each code to people. Beside what
-an operation lists, every one may answer 500 `internal-error`, and every address 404 and 405.
+an operation lists, every one may answer 500 `internal-error` and, to a body that is not UTF-8, 400
+`bad-request`; every address may answer 404 `not-found` and 405 `method-not-allowed`.
 
 A session is a cookie that `POST /api/accounts` or `POST /api/sessions` sets: `portal` over http on this
 machine, `__Host-portal` over https. Writes need the header `X-Portal-CSRF: 1`; a foreign `Origin` is refused.

@@ -18,8 +18,8 @@ from portal_contract.seen import Seen
 Produced = tuple[str, str, str]
 """Method, path and code of the public API."""
 
-EVERYWHERE: Final = frozenset({"not-found", "method-not-allowed", "internal-error"})
-"""Not listed with operations: no such address, and faults of ours."""
+EVERYWHERE: Final = frozenset({"bad-request", "not-found", "method-not-allowed", "internal-error"})
+"""Not listed with operations: a body that is no text, no such address, and faults of ours."""
 
 AT_THE_GATE: Final = frozenset({BodyTooLarge.code, Invalid.code})
 """Longer bodies, and paths whose ids are none, do not come past the gateway to a service."""
