@@ -113,7 +113,7 @@ class Browser(httpx.AsyncClient):
         """Return the appointments on the timeline."""
         return [item["appointmentId"] for item in await self.items("/api/timeline")]
 
-    async def stream(self, last_event_id: str | None = None) -> Stream:
+    async def follow(self, last_event_id: str | None = None) -> Stream:
         """Open the timeline's stream."""
         headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
         request = self.build_request("GET", "/api/timeline/stream", headers=headers)

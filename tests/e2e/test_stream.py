@@ -17,7 +17,7 @@ async def test_given_an_open_stream_when_a_visit_is_booked_moved_and_cancelled_t
 ) -> None:
     patient, other = await sign_up(), await sign_up()
     old, new = apart(await patient.browser.slots("Dermatologist"))[4:6]
-    stream, others = await patient.browser.stream(), await other.browser.stream()
+    stream, others = await patient.browser.follow(), await other.browser.follow()
     assert stream.response.headers["content-type"].startswith("text/event-stream")
     assert stream.response.headers["cache-control"] == "no-store"
     for opened in (stream, others):
@@ -61,19 +61,19 @@ async def test_given_a_stream_that_broke_when_opened_again_with_its_last_id_then
 ) -> None:
     browser = patient.browser
     slots = apart(await browser.slots("Cardiologist"))[3:6]
-    stream = await browser.stream()
+    stream = await browser.follow()
     ready = await stream.next()
     assert ready is not None
     await stream.close()
     booked = [(await browser.book(slot["slotId"])).json()["appointmentId"] for slot in slots]
     await browser.timeline()
 
-    resumed = await browser.stream(last_event_id=ready.id)
+    resumed = await browser.follow(last_event_id=ready.id)
     missed = [await resumed.next() for _ in slots]
 
     assert {sent.data["appointmentId"] for sent in missed if sent} == set(booked)
     await resumed.close()
-    lost = await browser.stream(last_event_id="nobody's")
+    lost = await browser.follow(last_event_id="nobody's")
     sent = await lost.next()
     assert sent is not None
     assert sent.event == "reset"
@@ -81,7 +81,7 @@ async def test_given_a_stream_that_broke_when_opened_again_with_its_last_id_then
 
 
 async def test_given_an_open_stream_when_signed_out_then_it_ends(arrive: Arrive, patient: Patient) -> None:
-    stream = await patient.browser.stream()
+    stream = await patient.browser.follow()
     ready = await stream.next()
     assert ready is not None
     elsewhere = arrive()

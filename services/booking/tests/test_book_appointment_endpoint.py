@@ -103,7 +103,7 @@ async def test_given_no_such_slot_when_booked_then_404_after_waiting_for_what_th
 ) -> None:
     answer = await house.book({"slotId": str(UUID(int=404))})
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/slot-unknown")
-    assert [view for view, _ in house.waited] == ["levels", "free_slots"]
+    assert [view for view, _ in house.waited] == ["free_slots"]
 
 
 async def test_given_a_slot_that_arrives_while_waiting_when_booked_then_201(house: House) -> None:
@@ -298,11 +298,18 @@ async def test_given_ten_visits_when_booked_then_409_booking_limit_but_at_the_fu
     assert (await house.book({"slotId": str(slots[10])})).status_code == 201
 
 
-async def test_given_what_the_caller_has_seen_when_booked_then_the_level_is_waited_for(house: House) -> None:
+async def test_given_what_the_caller_has_seen_when_the_basic_level_refuses_then_the_level_is_waited_for(
+    house: House,
+) -> None:
     seen = {("identity.events", 3): 17}
     headers = {**house.gate.headers(ANNA, seen), "Idempotency-Key": "k"}
+    house.levels[ANNA] = Level.FULL
     assert (await house.client.post("/appointments", json=SLOT, headers=headers)).status_code == 201
-    assert ("levels", seen) in house.waited
+    assert house.waited == []
+    wanted = {"slotId": str(await offer(house, levels=(Level.FULL,)))}
+    again = {**headers, "Idempotency-Key": "another"}
+    assert (await house.client.post("/appointments", json=wanted, headers=again)).status_code == 201
+    assert house.waited == [("levels", seen)]
 
 
 def test_given_the_endpoints_when_described_then_every_refusal_is_listed() -> None:

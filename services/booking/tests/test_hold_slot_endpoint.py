@@ -134,7 +134,7 @@ async def test_given_terms_that_the_caller_does_not_meet_when_held_then_403_or_4
 async def test_given_no_slot_or_one_that_has_begun_when_held_then_refused(shown: House) -> None:
     answer = await shown.hold(UUID(int=404))
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/slot-unknown")
-    assert [view for view, _ in shown.waited] == ["levels", "free_slots"]
+    assert [view for view, _ in shown.waited] == ["free_slots"]
     shown.clock.append(SIX)
     answer = await shown.hold(slot_of())
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/slot-in-past")

@@ -26,6 +26,9 @@ Seen = Callable[[str, Positions], Awaitable[bool]]
 LevelOf = Callable[[UUID], Awaitable[Level]]
 """Returns the level of a patient's account, as the view of identity's events has it."""
 
+OwnLevel = Callable[[], Awaitable[Level]]
+"""Returns the level of the caller's account, after the view has seen what the caller has."""
+
 FindDeskPhone = Callable[[UUID, UUID], Awaitable[str | None]]
 """Returns, for a patient and an appointment that a desk made, whom to call about it."""
 
@@ -66,12 +69,15 @@ async def _views(request: Request) -> Any:
     return request.app.state.views
 
 
-async def _level(request: Request, caller: CurrentPatient) -> Level:
-    seen: Seen = request.app.state.seen
-    level_of: LevelOf = request.app.state.level_of
-    # Whoever has just confirmed an identity has the new level with the next request.
-    await seen("levels", caller.positions)
-    return await level_of(caller.patient_id)
+async def _own_level(request: Request, caller: CurrentPatient) -> OwnLevel:
+    async def own_level() -> Level:
+        seen: Seen = request.app.state.seen
+        level_of: LevelOf = request.app.state.level_of
+        # Whoever has just confirmed an identity has the new level with the next request.
+        await seen("levels", caller.positions)
+        return await level_of(caller.patient_id)
+
+    return own_level
 
 
 async def _desk_phone(request: Request, appointment_id: UUID, caller: CurrentPatient) -> str | None:
@@ -87,8 +93,8 @@ CurrentFindSlot = Annotated[FindSlot, Depends(_find_slot)]
 CurrentSeen = Annotated[Seen, Depends(_seen)]
 CurrentDataKeys = Annotated[DataKeys, Depends(_data_keys)]
 
-CurrentLevel = Annotated[Level, Depends(_level)]
-"""The level of the caller's account."""
+CurrentOwnLevel = Annotated[OwnLevel, Depends(_own_level)]
+"""Looks up the level of the caller's account."""
 
 CurrentDeskPhone = Annotated[str | None, Depends(_desk_phone)]
 """Whom to call about the appointment of the path, where a desk made it."""

@@ -1,5 +1,6 @@
 """How does a patient's request to book a slot reach the decision?"""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from uuid_utils.compat import uuid7
 
 from booking.appointment import Appointment, Asked, SameServiceBooked, shown
+from booking.at_level import at_own_level
 from booking.book_appointment.decide import BOOK_APPOINTMENT, BookAppointment, visit_in
 from booking.context import context_of
 from booking.first_time import decided_on
@@ -17,7 +19,7 @@ from booking.ports import (
     CurrentDataKeys,
     CurrentDecider,
     CurrentFindSlot,
-    CurrentLevel,
+    CurrentOwnLevel,
     CurrentSeen,
     CurrentStore,
 )
@@ -39,6 +41,7 @@ from portal_chassis.idempotency import (
 from portal_chassis.positions import HEADER, encode, of_outcome
 from portal_chassis.problems import problems
 from portal_events.booking import AppointmentBooked, Mode
+from portal_events.identity import Level
 from portal_events.sensitive import Plain
 from portal_eventstore.command import Outcome
 from portal_eventstore.decision import IdempotencyKeyReused, KeyUnavailable, StoreUnavailable
@@ -105,7 +108,7 @@ async def book_appointment(  # noqa: PLR0913  what FastAPI injects
     store: CurrentStore,
     find_slot: CurrentFindSlot,
     seen: CurrentSeen,
-    level: CurrentLevel,
+    own_level: CurrentOwnLevel,
     data_keys: CurrentDataKeys,
     now: CurrentTime,
     response: Response,
@@ -118,7 +121,7 @@ async def book_appointment(  # noqa: PLR0913  what FastAPI injects
         appointment_id=uuid7(),
         patient_id=caller.patient_id,
         slot=slot,
-        level=level,
+        level=Level.BASIC,
         now=now,
         hold_id=body.hold_id,
         mode=body.mode,
@@ -132,7 +135,9 @@ async def book_appointment(  # noqa: PLR0913  what FastAPI injects
     )
     key = await data_keys.key_for(caller.patient_id) if command.reason else None
     context = context_of(caller, now, request=request, key=key)
-    outcome = await decider.execute(BOOK_APPOINTMENT, command, context)
+    outcome = await at_own_level(
+        lambda level: decider.execute(BOOK_APPOINTMENT, replace(command, level=level), context), own_level
+    )
     calendar, decided_at = await decided_on(store, BOOK_APPOINTMENT, command, outcome, now)
     visit = _visit(command, outcome)
     visits = own_visits(calendar, caller.patient_id)

@@ -1,5 +1,6 @@
 """How does a patient's choice of a slot reach the decision, and what does the patient read then?"""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -8,12 +9,13 @@ from fastapi import APIRouter, Response
 from uuid_utils.compat import uuid7
 
 from booking.appointment import Asked, Camel, SameServiceBooked
+from booking.at_level import at_own_level
 from booking.context import context_of
 from booking.first_time import decided_on
 from booking.hold_slot.decide import HOLD_SLOT, HoldLimit, HoldSlot
 from booking.hold_slot.summary import SlotSummary, find_summary
 from booking.look_up import look_up
-from booking.ports import CurrentDecider, CurrentLevel, CurrentSeen, CurrentStore, CurrentViews
+from booking.ports import CurrentDecider, CurrentOwnLevel, CurrentSeen, CurrentStore, CurrentViews
 from booking.rules.calendar import Calendar, own_visits, same_service
 from booking.rules.free_time import PatientBusy, SlotTaken
 from booking.rules.offer import SlotInPast, SlotUnknown
@@ -26,6 +28,7 @@ from portal_chassis.idempotency import CurrentRequestKeys, IdempotencyKeyTooLong
 from portal_chassis.positions import HEADER, encode, of_outcome
 from portal_chassis.problems import problems
 from portal_events.booking import SlotHeld
+from portal_events.identity import Level
 from portal_eventstore.command import Outcome
 from portal_eventstore.decision import IdempotencyKeyReused, StoreUnavailable
 
@@ -75,7 +78,7 @@ async def hold_slot(  # noqa: PLR0913  what FastAPI injects
     store: CurrentStore,
     views: CurrentViews,
     seen: CurrentSeen,
-    level: CurrentLevel,
+    own_level: CurrentOwnLevel,
     now: CurrentTime,
     response: Response,
 ) -> Held:
@@ -84,7 +87,7 @@ async def hold_slot(  # noqa: PLR0913  what FastAPI injects
     if summary is None:
         raise SlotUnknown
     command = HoldSlot(
-        hold_id=uuid7(), patient_id=caller.patient_id, slot=summary.wanted(), level=level, now=now
+        hold_id=uuid7(), patient_id=caller.patient_id, slot=summary.wanted(), level=Level.BASIC, now=now
     )
     request = request_keys.request(
         actor=str(caller.account_id),
@@ -92,7 +95,10 @@ async def hold_slot(  # noqa: PLR0913  what FastAPI injects
         key=idempotency_key,
         body={"slotId": str(body.slot_id)},
     )
-    outcome = await decider.execute(HOLD_SLOT, command, context_of(caller, now, request=request))
+    context = context_of(caller, now, request=request)
+    outcome = await at_own_level(
+        lambda level: decider.execute(HOLD_SLOT, replace(command, level=level), context), own_level
+    )
     calendar, decided_at = await decided_on(store, HOLD_SLOT, command, outcome, now)
     hold = _hold(command, outcome)
     visits = own_visits(calendar, caller.patient_id)
