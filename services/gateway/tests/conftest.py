@@ -22,7 +22,7 @@ from gateway.edge.open_sessions import OpenSessions
 from gateway.edge.session import Session
 from gateway.settings import GatewaySettings
 from gateway.unavailable import ServiceUnavailable
-from gateway.upstream import Upstream
+from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.app import create_app
 
@@ -249,15 +249,15 @@ async def _portal(settings: GatewaySettings, folder: Path) -> AsyncIterator[Port
     async with AsyncExitStack() as stack:
         for service in (identity, booking):
             service.url = await stack.enter_async_context(_serving(service))
+        http = await stack.enter_async_context(pooled_client())
         signer = TokenSigner(settings.gateway_signing_key_file)
         clock, rows = SetClock(), MemoryRows()
         app = dressed(create_app("gateway", clock=clock), settings)
         app.state.sessions = OpenSessions(rows, clock)
         app.state.upstreams = {
-            "identity": Upstream("identity", identity.url, signer),
-            "booking": Upstream("booking", booking.url, signer),
+            "identity": Upstream("identity", identity.url, http, signer),
+            "booking": Upstream("booking", booking.url, http, signer),
         }
-        stack.callback(lambda: [upstream.close() for upstream in app.state.upstreams.values()])
         browser = await stack.enter_async_context(
             httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=settings.public_url)
         )

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import unused_port
 
 from gateway.forward.routes import ROUTES
-from gateway.upstream import Upstream
+from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import NotSignedIn, TokenSigner
 from portal_chassis.positions import encode
 
@@ -321,17 +321,18 @@ async def test_hazard_service_breaks_off_then_a_problem(portal: Any, said: bytes
         writer.close()
 
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    async with server:
+    async with server, pooled_client() as http:
         port = server.sockets[0].getsockname()[1]
-        await _replace_booking(portal, f"http://127.0.0.1:{port}")
+        await _replace_booking(portal, f"http://127.0.0.1:{port}", http)
         response = await portal.browser.get("/api/slots")
     assert response.status_code == status
 
 
 async def test_hazard_service_down_then_503_with_retry_after(portal: Any) -> None:
     await portal.sign_in()
-    await _replace_booking(portal, f"http://127.0.0.1:{unused_port()}")
-    response = await portal.browser.get("/api/slots")
+    async with pooled_client() as http:
+        await _replace_booking(portal, f"http://127.0.0.1:{unused_port()}", http)
+        response = await portal.browser.get("/api/slots")
     assert (response.status_code, response.json()["type"]) == (503, "/problems/service-unavailable")
     assert int(response.headers["retry-after"]) > 0
 
@@ -345,12 +346,13 @@ async def test_hazard_service_silent_then_503_in_time(portal: Any) -> None:
         return web.json_response({})
 
     portal.booking.answer = silent
-    await _replace_booking(portal, portal.booking.url, answer_seconds=0.2)
-    async with asyncio.timeout(5):
-        response = await portal.browser.post(
-            "/api/appointments", headers={**portal.csrf, "Idempotency-Key": "once"}
-        )
-    released.set()
+    async with pooled_client() as http:
+        await _replace_booking(portal, portal.booking.url, http, answer_seconds=0.2)
+        async with asyncio.timeout(5):
+            response = await portal.browser.post(
+                "/api/appointments", headers={**portal.csrf, "Idempotency-Key": "once"}
+            )
+        released.set()
     assert (response.status_code, response.json()["type"]) == (503, "/problems/service-unavailable")
     assert len(portal.booking.seen) == 1, "a service that is slow is not asked twice"
 
@@ -372,8 +374,8 @@ async def test_hazard_connection_breaks_during_a_write_then_repeated_only_with_a
         writer.close()
 
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    async with server:
-        await _replace_booking(portal, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with server, pooled_client() as http:
+        await _replace_booking(portal, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", http)
         response = await portal.browser.post("/api/appointments", headers={**portal.csrf, **headers})
     assert count == asked
     assert response.status_code == (201 if asked == 2 else 503)
@@ -396,14 +398,13 @@ async def test_hazard_long_body_then_413_and_the_service_is_not_asked(portal: An
 
 async def test_given_services_up_and_down_when_asked_then_what_is_missing_is_named(portal: Any) -> None:
     signer = TokenSigner(portal.settings.gateway_signing_key_file)
-    up = Upstream("booking", portal.booking.url, signer)
-    down = Upstream("identity", f"http://127.0.0.1:{unused_port()}", signer)
-    assert await up.missing() == []
-    assert await down.missing() == ["identity does not answer"]
-    up.close()
+    async with pooled_client() as http:
+        up = Upstream("booking", portal.booking.url, http, signer)
+        down = Upstream("identity", f"http://127.0.0.1:{unused_port()}", http, signer)
+        assert await up.missing() == []
+        assert await down.missing() == ["identity does not answer"]
 
 
-async def _replace_booking(portal: Any, url: str, **options: float) -> None:
+async def _replace_booking(portal: Any, url: str, http: Any, **options: float) -> None:
     signer = TokenSigner(portal.settings.gateway_signing_key_file)
-    portal.app.state.upstreams["booking"].close()
-    portal.app.state.upstreams["booking"] = Upstream("booking", url, signer, **options)
+    portal.app.state.upstreams["booking"] = Upstream("booking", url, http, signer, **options)

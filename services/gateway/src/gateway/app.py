@@ -27,7 +27,7 @@ from gateway.timeline import endpoint as timeline
 from gateway.timeline import stream
 from gateway.timeline.streams import Streams
 from gateway.unavailable import ServiceUnavailable
-from gateway.upstream import Upstream
+from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import TokenSigner
 from portal_chassis.app import add_ready_check, create_app
 from portal_chassis.clock import Clock, utc_now
@@ -39,18 +39,16 @@ def make_app(settings: GatewaySettings, *, clock: Clock = utc_now) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with connected(settings.database_url, "gateway app") as pool:
+        async with connected(settings.database_url, "gateway app") as pool, pooled_client() as http:
             app.state.pool = pool
             app.state.sessions = OpenSessions(SessionTable(pool), clock)
             app.state.upstreams = {
-                "booking": Upstream("booking", settings.booking_url, signer),
-                "identity": Upstream("identity", settings.identity_url, signer),
+                "booking": Upstream("booking", settings.booking_url, http, signer),
+                "identity": Upstream("identity", settings.identity_url, http, signer),
             }
             app.state.streams = Streams(settings.database_url, app.state.stopping)
             async with app.state.sessions.kept(), app.state.streams.kept():
                 yield
-            for upstream in app.state.upstreams.values():
-                upstream.close()
 
     app = dressed(create_app("gateway", lifespan=lifespan, clock=clock), settings)
 

@@ -4,17 +4,19 @@ Of a request only what is named here goes in, of an answer only what is named he
 does not answer in time is 503, one whose answer cannot be used is 502; neither is ever a hang or a traceback.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
+import aiohttp
 import orjson
 import structlog
 from starlette.responses import Response
+from yarl import URL
 
-from gateway.http_client import Disconnected, HttpAnswer, HttpClient, Unreadable
 from gateway.unavailable import ServiceUnavailable
 from portal_chassis.access import Caller, TokenSigner
 from portal_chassis.positions import HEADER, Positions, decode, encode
@@ -22,8 +24,12 @@ from portal_chassis.problems import MEDIA_TYPE
 from portal_chassis.trace import current_trace
 from portal_eventstore.decision import Refusal
 
+# Less than the five seconds after which uvicorn closes an idle connection: no write may meet a closed one.
+_KEEP_ALIVE_SECONDS: Final = 3.0
+_CONNECT_SECONDS: Final = 2.0
 _ANSWER_SECONDS: Final = 10.0
 _PROBE_SECONDS: Final = 1.0
+_CONNECTIONS: Final = 128
 
 CLIENT_ADDRESS: Final = "portal-client-address"
 """Tells identity, which limits attempts, where a request comes from. A client cannot send it."""
@@ -100,15 +106,17 @@ class Upstream:
         self,
         name: str,
         base_url: str,
+        http: aiohttp.ClientSession,
         signer: TokenSigner,
         *,
         answer_seconds: float = _ANSWER_SECONDS,
     ) -> None:
         """Take the service's name, which is the tokens' audience, and its address inside."""
         self.name = name
-        self._http = HttpClient(base_url)
+        self._base_url = base_url.rstrip("/")
+        self._http = http
         self._signer = signer
-        self._answer_seconds = answer_seconds
+        self._timeout = aiohttp.ClientTimeout(total=answer_seconds, sock_connect=_CONNECT_SECONDS)
 
     async def ask(self, ask: Ask) -> Answer:
         """Send the request and return the answer; raises ServiceUnavailable or ServiceFailed."""
@@ -118,28 +126,27 @@ class Upstream:
         try:
             try:
                 return await self._send(ask, sent)
-            except (Disconnected, ConnectionResetError):
+            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
                 if not repeatable:
                     raise
                 return await self._send(ask, sent)
-        except Unreadable as error:
-            self._unusable(str(error))
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
+            self._unusable(type(error).__name__)
             raise ServiceFailed from error
-        except (OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             _log.warning("service does not answer", upstream=self.name, error=type(error).__name__)
             raise ServiceUnavailable from error
 
-    def close(self) -> None:
-        """Close the connections that are kept."""
-        self._http.close()
-
     async def missing(self) -> list[str]:
         """Return what /readyz should say: nothing when the service is alive."""
+        timeout = aiohttp.ClientTimeout(total=_PROBE_SECONDS)
         try:
-            answer = await self._http.ask("GET", "/healthz", {}, within=_PROBE_SECONDS)
-        except (Unreadable, OSError, TimeoutError):
-            return [f"{self.name} does not answer"]
-        return [] if answer.status == HTTPStatus.OK else [f"{self.name} does not answer"]
+            async with self._http.get(f"{self._base_url}/healthz", timeout=timeout) as response:
+                if response.status == HTTPStatus.OK:
+                    return []
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            pass
+        return [f"{self.name} does not answer"]
 
     def _headers(self, ask: Ask) -> dict[str, str]:
         given = ask.headers or {}
@@ -154,12 +161,21 @@ class Upstream:
         return headers
 
     async def _send(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
-        target = f"{ask.path}?{ask.query}" if ask.query else ask.path
-        within = self._answer_seconds
-        return self._cleaned(ask, await self._http.ask(ask.method, target, headers, ask.body, within=within))
+        target = f"{self._base_url}{ask.path}?{ask.query}" if ask.query else self._base_url + ask.path
+        async with self._http.request(
+            ask.method,
+            URL(target, encoded=True),
+            data=ask.body or None,
+            headers=headers,
+            timeout=self._timeout,
+            allow_redirects=False,
+            skip_auto_headers=("user-agent", "content-type"),
+        ) as response:
+            body = await response.read()
+            return self._cleaned(ask, response, body)
 
-    def _cleaned(self, ask: Ask, response: HttpAnswer) -> Answer:
-        status, body = response.status, response.body
+    def _cleaned(self, ask: Ask, response: aiohttp.ClientResponse, body: bytes) -> Answer:
+        status = response.status
         headers = {name: value for name in _PASSED_OUT if (value := response.headers.get(name)) is not None}
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if status >= HTTPStatus.BAD_REQUEST:
@@ -172,7 +188,7 @@ class Upstream:
         location = headers.pop("location", None)
         if location is not None and location.startswith("/") and not location.startswith("//"):
             headers["location"] = f"/api{location}"
-        return Answer(status, headers, body, decode(response.headers.get(HEADER.lower())))
+        return Answer(status, headers, body, decode(response.headers.get(HEADER)))
 
     def _problem(self, ask: Ask, status: int, media_type: str, body: bytes) -> bytes:
         try:
@@ -192,3 +208,17 @@ class Upstream:
     def _unusable(self, what: str) -> ServiceFailed:
         _log.error("service gave no usable answer", upstream=self.name, what=what)
         return ServiceFailed()
+
+
+@asynccontextmanager
+async def pooled_client() -> AsyncIterator[aiohttp.ClientSession]:
+    """Give the block one client with pooled connections, for all services."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS
+        ),
+        # Sessions are the gateway's: a cookie that a service sets would be everybody's.
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    ) as http:
+        yield http
