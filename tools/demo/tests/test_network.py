@@ -64,11 +64,22 @@ def test_given_the_doctors_when_they_work_then_every_service_is_given_in_every_w
     assert provided == {(key, mode) for key, service in SERVICES.items() for mode in service.modes}
 
 
+def test_given_a_city_when_anything_is_searched_then_somebody_there_does_it() -> None:
+    offered = {
+        (FACILITIES[shift.facility].city, shift.service)
+        for doctor in DOCTORS.values()
+        for shift in doctor.shifts
+    }
+    cities = {facility.city for facility in FACILITIES.values()}
+    assert offered == {(city, service) for city in cities for service in SERVICES}
+
+
 @pytest.mark.parametrize("doctor", DOCTORS.values(), ids=DOCTORS)
-def test_given_a_doctor_when_at_work_then_in_one_city_and_at_two_addresses_only_with_the_same_hours(
+def test_given_a_doctor_when_at_work_then_in_one_city_a_day_and_at_two_addresses_only_with_the_same_hours(
     doctor: Doctor,
 ) -> None:
-    assert len({FACILITIES[shift.facility].city for shift in doctor.shifts}) == 1
+    for day in range(7):
+        assert len({FACILITIES[shift.facility].city for shift in doctor.shifts if day in shift.days}) <= 1
     for one, other in combinations(doctor.shifts, 2):
         if together(one, other):
             assert one.facility != other.facility

@@ -120,6 +120,16 @@ def _late_first(facility: str, service: str) -> tuple[Shift, ...]:
     return (_late(facility, service, _ODD_DAYS), _morning(facility, service, _EVEN_DAYS))
 
 
+def _travelling(home: str, in_krakow: str, in_gdansk: str, service: str) -> tuple[Shift, ...]:
+    """Serve all three cities, each on days of its own."""
+    return (
+        _morning(home, service, (_MONDAY, _WEDNESDAY)),
+        _late(home, service, (_TUESDAY,)),
+        _late(in_krakow, service, (_THURSDAY,)),
+        _morning(in_gdansk, service, (_FRIDAY,)),
+    )
+
+
 def _at(
     facility: str,
     service: str,
@@ -219,7 +229,12 @@ _WARSAW: Final = (
         _at("ochota", "endodontics", _ODD_DAYS, 13, 17),
         _at("ochota", "endodontics", _EVEN_DAYS, 14, 20),
     ),
-    _doctor("rutkowska", "lek. dent. Karolina Rutkowska", "pl en", _alternating("targowek", "orthodontist")),
+    _doctor(
+        "rutkowska",
+        "lek. dent. Karolina Rutkowska",
+        "pl en",
+        _travelling("targowek", "kazimierz", "wrzeszcz", "orthodontist"),
+    ),
     _doctor(
         "sikora",
         "lek. med. Magdalena Sikora",
@@ -263,6 +278,7 @@ _WARSAW: Final = (
         _alternating("mokotow", "endocrinologist"),
         _at("mokotow", "endocrinologist", _ODD_DAYS, 16, 18, Mode.TELEPHONE),
         _at("mokotow", "thyroid-ultrasound", _EVEN_DAYS, 10, 13),
+        _saturday("przymorze", "endocrinologist"),
     ),
     _doctor(
         "czerwinski",
@@ -271,14 +287,23 @@ _WARSAW: Final = (
         _late("wola", "gastroenterologist", _EVEN_DAYS),
         _at("wola", "gastroscopy", _ODD_DAYS, 8, 12),
         _at("wola", "colonoscopy", _ODD_DAYS, 12, 16),
+        _at("krowodrza", "gastroenterologist", (_SATURDAY,), 8, 10),
+        _at("krowodrza", "gastroscopy", (_SATURDAY,), 10, 13),
+        _at("krowodrza", "colonoscopy", (_SATURDAY,), 13, 16),
     ),
-    _doctor("urban", "lek. med. Dariusz Urban", "pl en", _late_first("ochota", "urologist")),
+    _doctor(
+        "urban",
+        "lek. med. Dariusz Urban",
+        "pl en",
+        _travelling("ochota", "krowodrza", "przymorze", "urologist"),
+    ),
     _doctor(
         "kalinowska",
         "lek. med. Justyna Kalinowska",
         "pl en uk",
         _alternating("mokotow", "psychiatrist"),
         _by_video("mokotow", "psychiatrist", 16, 19, _ODD_DAYS),
+        _saturday("wrzeszcz", "psychiatrist"),
     ),
     _doctor(
         "laskowska",
@@ -286,15 +311,26 @@ _WARSAW: Final = (
         "pl en",
         _late_first("wola", "psychologist"),
         _by_video("wola", "psychologist", 16, 20),
+        _saturday("kazimierz", "psychologist"),
     ),
-    _doctor("chmielewski", "lek. med. Kamil Chmielewski", "pl en", _alternating("targowek", "allergist")),
-    _doctor("kolodziej", "dr n. med. Wojciech Kołodziej", "pl", _late_first("targowek", "surgeon")),
+    _doctor(
+        "chmielewski",
+        "lek. med. Kamil Chmielewski",
+        "pl en",
+        _travelling("targowek", "krowodrza", "wrzeszcz", "allergist"),
+    ),
+    _doctor(
+        "kolodziej",
+        "dr n. med. Wojciech Kołodziej",
+        "pl",
+        _travelling("targowek", "kazimierz", "przymorze", "surgeon"),
+    ),
     _doctor(
         "szymczak",
         "mgr Patrycja Szymczak",
         "pl en",
-        _alternating("ochota", "dietitian"),
-        _by_video("ochota", "dietitian", 16, 20, _ODD_DAYS),
+        _travelling("ochota", "kazimierz", "wrzeszcz", "dietitian"),
+        _by_video("ochota", "dietitian", 16, 20, (_MONDAY, _WEDNESDAY)),
     ),
     _doctor(
         "michalak",
@@ -338,6 +374,7 @@ _KRAKOW: Final = (
         _saturday("kazimierz", "internist"),
         _at("kazimierz", "occupational-initial", _EVEN_DAYS, 8, 10),
         _at("kazimierz", "occupational-periodic", _EVEN_DAYS, 10, 13),
+        _at("kazimierz", "occupational-follow-up", _EVEN_DAYS, 13, 14),
     ),
     _doctor(
         "kovalenko",
@@ -457,6 +494,7 @@ _GDANSK: Final = (
         _at("przymorze", "tick-vaccination", _EVEN_DAYS, 11, 12),
         _at("przymorze", "occupational-initial", _ODD_DAYS, 14, 16),
         _at("przymorze", "occupational-periodic", _ODD_DAYS, 16, 18),
+        _at("przymorze", "occupational-follow-up", _ODD_DAYS, 18, 19),
     ),
     _doctor(
         "formela",
@@ -465,7 +503,13 @@ _GDANSK: Final = (
         _late_first("wrzeszcz", "paediatrician"),
         _at("wrzeszcz", "hpv-vaccination", _ODD_DAYS, 13, 14),
     ),
-    _doctor("kreft", "lek. dent. Adrian Kreft", "pl en", _alternating("wrzeszcz", "dentist")),
+    _doctor(
+        "kreft",
+        "lek. dent. Adrian Kreft",
+        "pl en",
+        _alternating("wrzeszcz", "dentist"),
+        _at("wrzeszcz", "endodontics", _ODD_DAYS, 15, 19),
+    ),
     _doctor(
         "bober",
         "lek. dent. Sandra Bober",
@@ -508,6 +552,7 @@ _GDANSK: Final = (
         "pl",
         _late("przymorze", "gastroenterologist", _EVEN_DAYS),
         _at("przymorze", "gastroscopy", _ODD_DAYS, 8, 13),
+        _at("przymorze", "colonoscopy", _ODD_DAYS, 13, 16),
     ),
     _doctor(
         "miotk",
