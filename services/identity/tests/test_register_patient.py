@@ -83,7 +83,7 @@ async def test_given_a_walk_in_when_registered_then_sealed_and_without_an_accoun
         await desk.register(WALK_IN, patient_id=UUID(int=5), now=NOW, actor="system:demo")
     [patient] = await identity.parts.store.tail(0, 10)
     assert (patient.type, patient.time, patient.metadata.actor) == ("PatientRegistered", NOW, "system:demo")
-    for word in ("jan", "kowalski", "44051401359", "1944"):
+    for word in ("kowalski", "44051401359", "1944-05-14"):
         assert word not in repr(patient).lower()
     assert await identity.key_rows() == {UUID(int=5)}
     assert await identity.credential_rows() == set()

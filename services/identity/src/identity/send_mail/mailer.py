@@ -28,7 +28,7 @@ from identity.send_mail.smtp import (
 )
 from portal_eventstore.store import EventStore
 
-_LEASE: Final = timedelta(seconds=3 * TIMEOUT_SECONDS)
+LEASE: Final = timedelta(seconds=3 * TIMEOUT_SECONDS)
 """Longer than any sender is at one mail: connecting, sending, and looking things up."""
 
 _FIRST_PAUSE: Final = timedelta(seconds=5)
@@ -66,7 +66,7 @@ class Mailer:
         for old in await self.orders.give_up(now - WORTH_SENDING):
             _log.warning("mail given up", order=str(old.id), kind=old.kind, attempts=old.attempts)
         try:
-            while order := await self.orders.claim(now, _LEASE):
+            while order := await self.orders.claim(now, LEASE):
                 try:
                     await self._send(order, now)
                 except (MailDelayedError, ServerAwayError):
