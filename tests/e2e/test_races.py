@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 
+import httpx
 import pytest
+
+from portal_bench.people import signed_in
 
 from .browser import Browser, apart, code_of, eventually
 from .conftest import Arrive, SignUp
@@ -41,6 +45,25 @@ async def test_given_twelve_patients_when_all_book_one_slot_at_once_then_one_get
     assert len(await portal.bookings(slot)) == 1
     winner = next(n for n, answer in enumerate(answers) if answer.status_code == 201)
     assert await crowd[winner].timeline() == [answers[winner].json()["appointmentId"]]
+
+
+async def test_given_five_hundred_patients_when_all_book_one_slot_at_once_then_one_201_and_499_conflicts(
+    portal: RunningPortal, bystander: Browser
+) -> None:
+    slot = (await bystander.slots("Neurologist"))[-1]["slotId"]
+    # Signing in takes a core a fifth of a second each: their sessions are put where the gateway keeps them.
+    people = await signed_in(portal.database_urls["gateway"], [uuid.uuid4() for _ in range(500)])
+    limits = httpx.Limits(max_connections=500)
+    async with httpx.AsyncClient(base_url=portal.url, timeout=60, limits=limits, trust_env=False) as clients:
+
+        async def book(cookie: str) -> httpx.Response:
+            headers = {"Cookie": cookie, "X-Portal-CSRF": "1", "Idempotency-Key": str(uuid.uuid4())}
+            return await clients.post("/api/appointments", json={"slotId": slot}, headers=headers)
+
+        answers = await asyncio.gather(*(book(person.cookie) for person in people))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 499}
+    assert {code_of(answer) for answer in answers if answer.status_code == 409} == {"slot-taken"}
+    assert len(await portal.bookings(slot)) == 1
 
 
 async def test_given_fifty_clicks_of_twelve_patients_when_on_one_slot_then_one_patient_and_one_appointment(
