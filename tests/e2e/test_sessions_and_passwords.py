@@ -134,6 +134,37 @@ async def test_given_a_profile_when_changed_then_it_is_shown_and_survives_signin
         assert list(field_codes(await patient.browser.patch("/api/me", json=wrong))) == [pointer]
 
 
+async def test_given_a_new_address_when_confirmed_from_both_then_it_signs_in_and_the_old_one_no_more(
+    portal: RunningPortal, arrive: Arrive, patient: Patient, typed: Typed
+) -> None:
+    browser, person, new = patient.browser, patient.person, typed.person().email
+    wrong = await browser.patch("/api/me", json={"email": new, "currentPassword": "not this one"})
+    assert refused(wrong) == (403, "password-wrong")
+    asked = await browser.patch("/api/me", json={"email": new, "currentPassword": person.password})
+    assert asked.status_code == 200, asked.text
+    assert (asked.json()["email"], asked.json()["newEmail"]) == (person.email, new)
+
+    first = await linked(portal, new, "email-confirmation")
+    assert (await arrive().post(f"/api/email-confirmations/{first}")).status_code == 200
+    assert (await browser.get("/api/me")).json()["email"] == person.email, "one of the two is not enough"
+
+    async def arrived() -> str | None:
+        # The old address also got the link of the sign-up, which is another one.
+        for mail in await mails(portal, person.email):
+            if "Zmiana adresu" in mail["subject"]:
+                found = re.search(r"/email-confirmation#([\w-]+)", mail["text"])
+                return found and found[1]
+        return None
+
+    second = await eventually(arrived, "the mail to the old address")
+    assert (await arrive().post(f"/api/email-confirmations/{second}")).status_code == 200
+
+    me = (await browser.get("/api/me")).json()
+    assert (me["email"], me["newEmail"], me["emailConfirmed"]) == (new, None, True)
+    assert (await arrive().sign_in(new, person.password)).status_code == 201
+    assert refused(await arrive().sign_in(person.email, person.password)) == (401, "sign-in-failed")
+
+
 async def test_given_many_wrong_guesses_when_the_owner_comes_then_the_guesser_waits_and_the_owner_does_not(
     arrive: Arrive, patient: Patient
 ) -> None:
