@@ -5,24 +5,8 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
+from booking.camel import Camel
 from portal_events.booking import AppointmentBooked, Mode, Source, Visit
-
-
-class Camel(BaseModel):
-    """JSON with camelCase names."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class Asked(BaseModel):
-    """A request's body: the API's own names, and nothing else."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
-    )
 
 
 class Status(StrEnum):

@@ -11,7 +11,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from booking.appointment import Appointment, Camel, Status, cancellable_at, status_at
+from booking.appointment import Appointment, Status, cancellable_at, status_at
+from booking.camel import Camel
 from booking.cursor import decode_cursor, encode_cursor
 from booking.ports import CurrentDataKeys, CurrentSeen, CurrentViews, DataKeys, Seen
 from booking.rules.own_appointment import AppointmentUnknown

@@ -9,9 +9,10 @@ from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 from uuid_utils.compat import uuid7
 
-from booking.appointment import Appointment, Asked, SameServiceBooked, shown
+from booking.appointment import Appointment, SameServiceBooked, shown
 from booking.at_level import at_own_level
 from booking.book_appointment.decide import BOOK_APPOINTMENT, BookAppointment, visit_in
+from booking.camel import Asked
 from booking.context import context_of
 from booking.first_time import decided_on
 from booking.look_up import look_up

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic.alias_generators import to_camel
 
+from booking.camel import Asked, Camel
 from booking.cursor import decode_cursor, encode_cursor
 from booking.ports import CurrentViews
 from portal_chassis.problems import Invalid, problems
@@ -66,16 +67,8 @@ IfNoneMatch = Annotated[str | None, Header()]
 City = Annotated[str | None, Field(max_length=100, pattern=r"^[^\x00]+$")]
 
 
-class Camel(BaseModel):
-    """JSON with camelCase names."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
-
-
-class Listing(BaseModel):
+class Listing(Asked):
     """Which part of a list is asked for."""
-
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
 
     cursor: str | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 100

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, Field
 
+from booking.camel import Asked, Camel
 from booking.cursor import decode_cursor, encode_cursor
 from booking.free_slots.part_of_day import PartOfDay
 from booking.ports import CurrentSeen, CurrentViews
@@ -72,12 +72,6 @@ and exists (
 _SERVICE = "select modes, referral_required from catalogue_service where service_id = $1"
 
 
-class Camel(BaseModel):
-    """JSON with camelCase names."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
-
-
 class ServiceOffered(Camel):
     """A service of the catalogue."""
 
@@ -123,14 +117,12 @@ class SlotPage(BaseModel):
     next: str | None
 
 
-class Preferences(BaseModel):
+class Preferences(Asked):
     """What the patient looks for; dates are days on the clock in Warsaw, both included.
 
     `language`: ISO 639-1, one of the doctor's. `partOfDay`: on the clock of the place; morning ends at noon,
     the afternoon at five.
     """
-
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, hide_input_in_errors=True)
 
     service_id: UUID
     from_: Annotated[date | None, Field(alias="from", ge=_EARLIEST, le=_LATEST)] = None

@@ -8,8 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from uuid_utils.compat import uuid7
 
-from booking.appointment import Asked, Camel, SameServiceBooked
+from booking.appointment import SameServiceBooked
 from booking.at_level import at_own_level
+from booking.camel import Asked, Camel
 from booking.context import context_of
 from booking.first_time import decided_on
 from booking.hold_slot.decide import HOLD_SLOT, HoldLimit, HoldSlot

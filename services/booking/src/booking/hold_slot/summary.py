@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from booking.appointment import Camel
+from booking.camel import Camel
 from booking.rules.wanted_slot import WantedSlot
 from portal_events.booking import Mode, ServiceKind
 

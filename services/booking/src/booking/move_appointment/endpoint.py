@@ -4,7 +4,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from booking.appointment import Appointment, Asked, shown
+from booking.appointment import Appointment, shown
+from booking.camel import Asked
 from booking.context import context_of
 from booking.first_time import decided_on
 from booking.look_up import look_up
