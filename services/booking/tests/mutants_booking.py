@@ -1,8 +1,6 @@
 """Which bugs have calendars of appointments had before, and which test catches each when planted again?"""
 
-import inspect
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 from booking import first_time
@@ -12,21 +10,7 @@ from booking.cancel_appointment import decide as cancel
 from booking.hold_slot import decide as hold
 from booking.rules import booking_limit, calendar, free_time, offer, own_appointment, own_holds, time_overlap
 from portal_events.booking import AppointmentBooked, AppointmentCancelled, AppointmentMoved
-
-
-def _rewrite(function: Any, old: str, new: str) -> Callable[[], None]:
-    """Plant other code into a function, so that whoever has imported it has the bug, too."""
-
-    def plant() -> None:
-        assert isinstance(function, FunctionType)
-        text = inspect.getsource(function)
-        if old not in text:
-            raise AssertionError(f"nothing to mutate: {old!r}")
-        namespace = dict(function.__globals__)
-        exec(text.replace(old, new), namespace)  # noqa: S102  our own text
-        function.__code__ = namespace[function.__name__].__code__
-
-    return plant
+from portal_eventstore.testing.planting import rewrite
 
 
 def _set(module: Any, name: str, value: Any) -> Callable[[], None]:
@@ -48,31 +32,31 @@ _VIEW = _TESTS + "test_appointments.py::test_given_"
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "a hold is judged without its end": (
-        _rewrite(free_time.require_free_time, "hold.expires_at > now", "True"),
+        rewrite(free_time.require_free_time, "hold.expires_at > now", "True"),
         _BOOK + "anothers_hold_that_has_lapsed_when_booked_then_booked",
     ),
     "one's own hold never lapses": (
-        _rewrite(own_holds.own_holds, " and hold.expires_at > now", ""),
+        rewrite(own_holds.own_holds, " and hold.expires_at > now", ""),
         _BOOK + "no_live_hold_of_that_id_on_the_slot_when_booked_by_it_then_refused_as_expired[by the clock]",
     ),
     "one's own hold is in one's own way": (
-        _rewrite(free_time.require_free_time, "hold.patient_id != patient_id", "True"),
+        rewrite(free_time.require_free_time, "hold.patient_id != patient_id", "True"),
         _BOOK + "ones_own_hold_of_the_other_address_when_booked_then_it_is_in_nobodys_way_and_stays",
     ),
     "others' holds keep nothing": (
-        _rewrite(free_time.require_free_time, "for hold in calendar.holds", "for hold in ()"),
+        rewrite(free_time.require_free_time, "for hold in calendar.holds", "for hold in ()"),
         _BOOK + "anothers_hold_when_booked_at_either_address_then_refused_as_taken",
     ),
     "a booking does not end the hold": (
-        _rewrite(book.decide, "hold_id=hold_id", "hold_id=None"),
+        rewrite(book.decide, "hold_id=hold_id", "hold_id=None"),
         _BOOK + "ones_own_hold_when_booked_then_it_ends_with_it",
     ),
     "a used hold is still counted": (
-        _rewrite(calendar.evolve, "h.hold_id != ended", "True"),
+        rewrite(calendar.evolve, "h.hold_id != ended", "True"),
         _HOLD + "two_holds_of_which_one_has_ended_when_another_is_wanted_then_held",
     ),
     "a hold that ends now still lives": (
-        _rewrite(own_holds.own_holds, "hold.expires_at > now", "hold.expires_at >= now"),
+        rewrite(own_holds.own_holds, "hold.expires_at > now", "hold.expires_at >= now"),
         _HOLD + "ones_own_hold_that_has_lapsed_when_held_again_then_a_new_one",
     ),
     "holds have no limit": (
@@ -80,7 +64,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _RACES + "a_patient_when_four_slots_are_held_at_once_then_two_are",
     ),
     "only the very slot is taken, not the doctor's time": (
-        _rewrite(
+        rewrite(
             free_time.require_free_time,
             "visit.doctor_id == wanted.doctor_id for",
             "visit.slot_id == wanted.slot_id for",
@@ -88,39 +72,39 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _BOOK + "the_doctor_is_booked_at_another_address_when_booked_then_refused_as_taken",
     ),
     "visits side by side overlap": (
-        _rewrite(time_overlap.overlap, "one[0] < other[1]", "one[0] <= other[1]"),
+        rewrite(time_overlap.overlap, "one[0] < other[1]", "one[0] <= other[1]"),
         _BOOK + "bookings_beside_it_when_booked_then_adjacent_visits_do_not_overlap",
     ),
     "a cancellation does not free the time": (
-        _rewrite(calendar._cancelled, "booked=kept", "booked=calendar.booked"),
+        rewrite(calendar._cancelled, "booked=kept", "booked=calendar.booked"),
         _BOOK + "a_cancelled_booking_when_booked_then_its_time_is_free",
     ),
     "the limit counts cancelled visits": (
-        _rewrite(calendar.own_visits, "in calendar.booked", "in (*calendar.booked, *calendar.cancelled)"),
+        rewrite(calendar.own_visits, "in calendar.booked", "in (*calendar.booked, *calendar.cancelled)"),
         _BOOK + "nine_visits_ahead_and_one_that_does_not_count_when_booked_then_there_is_room[cancelled]",
     ),
     "the limit counts what is over": (
-        _rewrite(booking_limit.require_room, " and visit.starts_at > now", ""),
+        rewrite(booking_limit.require_room, " and visit.starts_at > now", ""),
         _BOOK + "nine_visits_ahead_and_one_that_does_not_count_when_booked_then_there_is_room[begun]",
     ),
     "the limit counts the desk's bookings": (
-        _rewrite(booking_limit.require_room, "visit.source is Source.PORTAL and ", ""),
+        rewrite(booking_limit.require_room, "visit.source is Source.PORTAL and ", ""),
         _BOOK + "nine_visits_ahead_and_one_that_does_not_count_when_booked_then_there_is_room[the desk's]",
     ),
     "a move leaves the old slot taken": (
-        _rewrite(calendar._moved, "for number, visit in enumerate(booked)", "for number, visit in ()"),
+        rewrite(calendar._moved, "for number, visit in enumerate(booked)", "for number, visit in ()"),
         _BOOK + "a_visit_that_moved_away_when_booked_then_its_old_time_is_free_and_its_new_one_is_not",
     ),
     "a visit from another day takes no time": (
-        _rewrite(calendar._moved, "return (*booked, arrived)", "return tuple(booked)"),
+        rewrite(calendar._moved, "return (*booked, arrived)", "return tuple(booked)"),
         _BOOK + "a_visit_that_came_from_another_day_when_booked_then_refused_as_taken",
     ),
     "a moving visit is in its own way": (
-        _rewrite(free_time.require_free_time, " and visit.appointment_id != moving", ""),
+        rewrite(free_time.require_free_time, " and visit.appointment_id != moving", ""),
         _MOVE + "a_visit_when_moved_to_the_time_it_has_at_another_address_then_it_is_not_in_its_own_way",
     ),
     "taken is said before expired": (
-        _rewrite(
+        rewrite(
             book.decide,
             "    slot, zone = offered(calendar, command.slot)\n",
             "    slot, zone = offered(calendar, command.slot)\n"
@@ -130,11 +114,11 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         + "no_live_hold_of_that_id_on_the_slot_when_booked_by_it_then_refused_as_expired[lapsed and taken]",
     ),
     "an offer elsewhere is taken for the one looked for": (
-        _rewrite(offer.offered, " and _where_looked_for(day, slot, wanted)", ""),
+        rewrite(offer.offered, " and _where_looked_for(day, slot, wanted)", ""),
         _BOOK + "an_offer_elsewhere_than_looked_for_when_booked_then_refused_as_unknown",
     ),
     "another's visit can be cancelled": (
-        _rewrite(
+        rewrite(
             own_appointment.own_appointment,
             "(visit.appointment_id, visit.patient_id) == (appointment_id, patient_id)",
             "visit.appointment_id == appointment_id",
@@ -142,15 +126,15 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _CANCEL + "no_visit_or_anothers_when_cancelled_then_refused_as_unknown",
     ),
     "the desk's visits can be cancelled here": (
-        _rewrite(own_appointment.own_appointment, "visit.source is not Source.PORTAL", "False"),
+        rewrite(own_appointment.own_appointment, "visit.source is not Source.PORTAL", "False"),
         _CANCEL + "a_visit_that_the_desk_made_when_cancelled_then_refused_with_whom_to_call",
     ),
     "a visit that begins can be cancelled": (
-        _rewrite(own_appointment.require_not_started, "<= now", "< now"),
+        rewrite(own_appointment.require_not_started, "<= now", "< now"),
         _CANCEL + "a_visit_that_begins_when_cancelled_then_refused_and_a_moment_before_not",
     ),
     "the boundary leaves the patient out": (
-        _rewrite(calendar.boundary_of, '        about(f"patient:{patient_id}", _TAKES_TIME),\n', ""),
+        rewrite(calendar.boundary_of, '        about(f"patient:{patient_id}", _TAKES_TIME),\n', ""),
         _RACES + "nine_bookings_when_three_more_come_at_once_then_one_fits",
     ),
     "the boundary leaves holds out": (
@@ -158,7 +142,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _RACES + "one_slot_when_many_hold_it_or_its_other_address_at_once_then_one_does",
     ),
     "the boundary leaves moves out": (
-        _rewrite(
+        rewrite(
             cancel.boundary,
             "(AppointmentBooked, AppointmentMoved, AppointmentCancelled)",
             "(AppointmentBooked, AppointmentCancelled)",
@@ -167,16 +151,16 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _CANCEL + "a_visit_that_was_moved_when_cancelled_then_the_new_time_is_given_back",
     ),
     "a repeat is answered from what has happened since": (
-        _rewrite(first_time.decided_on, "stored.position < outcome.positions[0]", "True"),
+        rewrite(first_time.decided_on, "stored.position < outcome.positions[0]", "True"),
         _TESTS + "test_book_appointment_endpoint.py::test_given_another_visit_of_the_service_when_booked_"
         "then_warned_and_a_repeat_warns_the_same",
     ),
     "the list forgets a move in the same batch": (
-        _rewrite(project.apply, "    if moved:", "    if moved and not booked:"),
+        rewrite(project.apply, "    if moved:", "    if moved and not booked:"),
         _VIEW + "everything_in_one_batch_or_one_by_one_or_twice_when_projected_then_the_same_rows",
     ),
     "of many moves the first one counts": (
-        _rewrite(
+        rewrite(
             project.apply,
             "moved[appointment_id] = _place(appointment_id, visit)",
             "moved.setdefault(appointment_id, _place(appointment_id, visit))",

@@ -1,9 +1,6 @@
 """Which bugs do searches for free time have, and which test catches each when it is planted?"""
 
-import inspect
 from collections.abc import Callable
-from types import FunctionType
-from typing import Any
 
 from booking import app
 from booking.add_service import decide as add_service
@@ -11,33 +8,7 @@ from booking.catalogue import endpoint as catalogue
 from booking.free_slots import endpoint, part_of_day, project
 from booking.open_doctor_day import decide as open_doctor_day
 from booking.rules import wall_clock
-
-
-def _rewrite(function: Any, old: str, new: str) -> Callable[[], None]:
-    """Plant other code into a function, so that whoever has imported it has the bug, too."""
-
-    def plant() -> None:
-        assert isinstance(function, FunctionType)
-        text = inspect.getsource(function)
-        if old not in text:
-            raise AssertionError(f"nothing to mutate: {old!r}")
-        namespace = dict(function.__globals__)
-        exec(text.replace(old, new), namespace)  # noqa: S102  our own text
-        function.__code__ = namespace[function.__name__].__code__
-
-    return plant
-
-
-def _reword(module: Any, name: str, old: str, new: str) -> Callable[[], None]:
-    """Plant other words into a module's SQL."""
-
-    def plant() -> None:
-        text = getattr(module, name)
-        if old not in text:
-            raise AssertionError(f"nothing to mutate: {old!r}")
-        setattr(module, name, text.replace(old, new))
-
-    return plant
+from portal_eventstore.testing.planting import reword, rewrite
 
 
 def _forget(settings: dict[str, str], name: str) -> Callable[[], None]:
@@ -60,7 +31,7 @@ _CLOCKS_CHANGE = (
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "a release frees whoever has the doctor's time": (
-        _reword(
+        reword(
             project,
             "_FREE",
             "where id = any ($1::uuid[])",
@@ -70,25 +41,25 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _ORDER + "two_patients_on_the_doctors_time_when_one_lets_go_then_it_is_still_the_others",
     ),
     "whatever becomes of a visit turns the doctor's offers over": (
-        _reword(project, "_TAKEN", f"o.taken <> {project._BOOKED}", "true"),
+        reword(project, "_TAKEN", f"o.taken <> {project._BOOKED}", "true"),
         _ORDER + "a_busy_day_when_searched_then_only_the_last_word_counts",
     ),
     "the part of the day is told by UTC": (
-        _rewrite(part_of_day.part_of_day, "instant.astimezone(zone).hour", "instant.hour"),
+        rewrite(part_of_day.part_of_day, "instant.astimezone(zone).hour", "instant.hour"),
         _CLOCKS_CHANGE,
     ),
     "the part of the day is told by Warsaw's clock everywhere": (
-        _rewrite(project._offers, "ZoneInfo(day.zone)", 'ZoneInfo("Europe/Warsaw")'),
+        rewrite(project._offers, "ZoneInfo(day.zone)", 'ZoneInfo("Europe/Warsaw")'),
         _SEARCH + "another_zone_when_searched_by_part_of_day_then_its_own_wall_counts",
     ),
     "a day has 24 hours": (
-        _rewrite(
+        rewrite(
             endpoint._window, "_midnight(last + timedelta(days=1))", "_midnight(last) + timedelta(days=1)"
         ),
         _CLOCKS_CHANGE,
     ),
     "hours are read with one offset a day": (
-        _rewrite(
+        rewrite(
             wall_clock.instant,
             "late = wall.astimezone(UTC)",
             "return datetime.combine(day, time.min, zone).astimezone(UTC)"
@@ -97,60 +68,60 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _DAY + "the_clocks_changed_in_the_night_when_a_day_is_opened_then_its_hours_are_the_walls",
     ),
     "a way that the service does not have is opened": (
-        _rewrite(open_doctor_day._zone, "session.mode not in modes", "not modes"),
+        rewrite(open_doctor_day._zone, "session.mode not in modes", "not modes"),
         _DAY + "a_way_that_the_service_does_not_have_when_opened_then_refused",
     ),
     "a lapsed hold still hides": (
-        _reword(endpoint, "_WALK", "b.expires_at > $1", "$1::timestamptz is not null"),
+        reword(endpoint, "_WALK", "b.expires_at > $1", "$1::timestamptz is not null"),
         _SEARCH + "anothers_hold_when_searched_then_the_doctors_time_is_hidden_while_it_lives",
     ),
     "one's own hold hides": (
-        _reword(endpoint, "_WALK", "b.patient_id is distinct from $2", "($2::uuid is null or true)"),
+        reword(endpoint, "_WALK", "b.patient_id is distinct from $2", "($2::uuid is null or true)"),
         _SEARCH + "anothers_hold_when_searched_then_the_doctors_time_is_hidden_while_it_lives",
     ),
     "a hold hides its slot, and not the doctor's time": (
-        _reword(endpoint, "_WALK", "b.doctor_id = o.doctor_id", "b.id = o.slot_id"),
+        reword(endpoint, "_WALK", "b.doctor_id = o.doctor_id", "b.id = o.slot_id"),
         _SEARCH + "anothers_hold_when_searched_then_the_doctors_time_is_hidden_while_it_lives",
     ),
     "a booking leaves its hold behind": (
-        _rewrite(project._fold, "{} if hold_id is None else {hold_id: None}", "{}"),
+        rewrite(project._fold, "{} if hold_id is None else {hold_id: None}", "{}"),
         _ORDER + "a_booking_that_was_held_when_cancelled_then_the_hold_does_not_come_back",
     ),
     "a move leaves the time before it": (
-        _rewrite(project._fold, "{_time(event.before), _time(event.after)}", "{_time(event.after)}"),
+        rewrite(project._fold, "{_time(event.before), _time(event.after)}", "{_time(event.after)}"),
         _ORDER + "a_move_to_a_held_slot_when_moved_on_then_the_hold_does_not_come_back",
     ),
     "offers and visits do not wait for each other": (
-        _reword(project, "_LOCK", "pg_advisory_xact_lock", "abs"),
+        reword(project, "_LOCK", "pg_advisory_xact_lock", "abs"),
         _SIDE_BY_SIDE + "[DoctorDayOpened-AppointmentBooked]",
     ),
     "facilities wait for nobody": (
-        _rewrite(project.apply, "range(_LOCKS) if places else", ""),
+        rewrite(project.apply, "range(_LOCKS) if places else", ""),
         _SIDE_BY_SIDE + "[DoctorDayOpened-FacilityAdded]",
     ),
     "an offer does not look for a visit that came before it": (
-        _reword(project, "_OFFERS", project._BOOKED, "false"),
+        reword(project, "_OFFERS", project._BOOKED, "false"),
         _ANY_ORDER,
     ),
     "namesakes are mixed up": (
-        _reword(endpoint, "_PAGE", "o.doctor_id, o.street, o.slot_id", "o.street, o.doctor_id, o.slot_id"),
+        reword(endpoint, "_PAGE", "o.doctor_id, o.street, o.slot_id", "o.street, o.doctor_id, o.slot_id"),
         _SEARCH + "two_doctors_of_one_name_when_searched_then_each_ones_addresses_stand_together",
     ),
     "nothing to show, and nothing said": (
-        _rewrite(endpoint._refuse, "raise ", "return  # "),
+        rewrite(endpoint._refuse, "raise ", "return  # "),
         _SEARCH + "a_service_that_cannot_be_had_so_when_searched_then_told_instead_of_nothing",
     ),
     "all that fits is read and sorted": (_forget(app.READING, "enable_sort"), _COST),
     "the search walks past what is taken": (
-        _reword(endpoint, "_WALK", "where not o.taken", "where o.taken is not true"),
+        reword(endpoint, "_WALK", "where not o.taken", "where o.taken is not true"),
         _COST,
     ),
     "doctors are listed for a city by any of its services": (
-        _reword(catalogue, "_DOCTORS", "and ($4 is null or p.service_id = $4)", ""),
+        reword(catalogue, "_DOCTORS", "and ($4 is null or p.service_id = $4)", ""),
         _TESTS + "test_catalogue.py::test_given_filters_when_listed_then_only_what_fits",
     ),
     "a service is prepared for in one language": (
-        _rewrite(add_service._check, "any(texts) and not all", "any(texts) and not any"),
+        rewrite(add_service._check, "any(texts) and not all", "any(texts) and not any"),
         _TESTS + "test_add_service.py::test_given_something_missing_or_not_readable_when_added_then_refused",
     ),
 }

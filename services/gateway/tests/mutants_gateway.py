@@ -1,87 +1,60 @@
 """Which bugs must the timeline's tests catch? Each changes one place; the test beside it must then fail."""
 
-import inspect
 from collections.abc import Callable
-from types import FunctionType
-from typing import Any
 
 from gateway.edge.open_sessions import OpenSessions
 from gateway.timeline import changes, page, project
 from gateway.timeline.stream import EventStream
 from gateway.timeline.streams import Streams
+from portal_eventstore.testing.planting import reword, rewrite
 
 _PAGE = "services/gateway/tests/test_timeline.py::test_"
 _STREAM = "services/gateway/tests/test_stream.py::test_"
 
 
-def _code(function: Any, old: str, new: str) -> Callable[[], None]:
-    """Plant other code into a function, so that whoever holds it has the bug, too."""
-
-    def plant() -> None:
-        assert isinstance(function, FunctionType)
-        text = inspect.getsource(function)
-        assert old in text, f"nothing to mutate: {old!r}"
-        changed, method = text.replace(old, new), text.startswith(" ")
-        namespace = dict(function.__globals__)
-        exec(f"class Held:\n{changed}" if method else changed, namespace)  # noqa: S102  our own text
-        holder = vars(namespace["Held"]) if method else namespace
-        function.__code__ = holder[function.__name__].__code__
-
-    return plant
-
-
-def _query(module: Any, name: str, old: str, new: str) -> Callable[[], None]:
-    def plant() -> None:
-        text = getattr(module, name)
-        assert old in text, f"nothing to mutate: {old!r}"
-        setattr(module, name, text.replace(old, new))
-
-    return plant
-
-
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "a cancelled item stays planned": (
-        _code(project.apply, "cancelled=True", "cancelled=False"),
+        rewrite(project.apply, "cancelled=True", "cancelled=False"),
         _PAGE + "given_a_visit_booked_then_moved_then_cancelled_when_read_then_one_item_as_it_is_now",
     ),
     "a moved item is looked for where it moves to": (
-        _code(project.apply, "event.before", "event.after"),
+        rewrite(project.apply, "event.before", "event.after"),
         _PAGE + "given_a_visit_booked_then_moved_then_cancelled_when_read_then_one_item_as_it_is_now",
     ),
     "a batch forgets what it made of an appointment before": (
-        _code(project.apply, "changes.get(event.appointment_id) or ", ""),
+        rewrite(project.apply, "changes.get(event.appointment_id) or ", ""),
         _PAGE + "given_moves_there_and_back_in_one_batch_then_as_one_after_another",
     ),
     "the basic level sees what is over": (
-        _query(page, "_PAGE", "who.level = 'full' or ", "true or "),
+        reword(page, "_PAGE", "who.level = 'full' or ", "true or "),
         _PAGE + "given_the_basic_level_when_read_then_what_is_planned_and_what_is_locked",
     ),
     "a page without an owner": (
-        _query(page, "_PAGE", "where patient_id = $1\n", "where $1 is not null\n"),
+        reword(page, "_PAGE", "where patient_id = $1\n", "where $1 is not null\n"),
         _PAGE + "hazard_another_patient_then_none_of_their_items_whatever_is_asked",
     ),
     "a stream that misses what comes between its look and its wait": (
-        _code(EventStream._events, "        yield _RETRY", "        woken.clear()\n        yield _RETRY"),
+        rewrite(EventStream._events, "        yield _RETRY", "        woken.clear()\n        yield _RETRY"),
         _STREAM + "hazard_a_change_between_the_look_and_the_wait_then_it_is_told",
     ),
     "a listener that comes back wakes nobody": (
-        _code(Streams._listen_until_lost, "self.wake_all()", "pass"),
+        rewrite(Streams._listen_until_lost, "self.wake_all()", "pass"),
         _STREAM + "hazard_the_listening_connection_breaks_then_what_was_missed_is_told",
     ),
     "a stream that comes back is told its last item again": (
-        _query(changes, "_CHANGES", "position > $7", "position >= $7"),
+        reword(changes, "_CHANGES", "position > $7", "position >= $7"),
         _STREAM + "given_what_was_missed_when_resumed_then_it_comes_first_in_order_and_once",
     ),
     "a place in the future is believed": (
-        _code(EventStream._begin, "known.booking > look.place.booking", "False"),
+        rewrite(EventStream._begin, "known.booking > look.place.booking", "False"),
         _STREAM + "given_an_id_that_tells_no_place_when_resumed_then_reset_and_on_from_there",
     ),
     "another level goes unnoticed": (
-        _code(EventStream._news, "look.raised > known.identity", "False"),
+        rewrite(EventStream._news, "look.raised > known.identity", "False"),
         _STREAM + "given_the_level_rises_when_open_or_away_then_reset",
     ),
     "a stream believes a remembered session": (
-        _code(
+        rewrite(
             OpenSessions.lives,
             "await self._rows.find(session.digest)",
             "self._recalled(session.digest, self._clock())",

@@ -1,0 +1,41 @@
+"""How is a bug planted in a function or in SQL, so that whoever has imported it has the bug, too?
+
+Each returns what plants it (tests/mutants.py runs one a process); text that is not there is an error, so that
+a bug whose place has changed is noticed.
+"""
+
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+
+def rewrite(function: Any, old: str, new: str) -> Callable[[], None]:
+    """Plant other code into a function or a method."""
+
+    def plant() -> None:
+        if not isinstance(function, FunctionType):
+            raise TypeError(f"not a function: {function!r}")
+        text = inspect.getsource(function)
+        changed, method = _changed(text, old, new), text.startswith(" ")
+        namespace = dict(function.__globals__)
+        exec(f"class Held:\n{changed}" if method else changed, namespace)  # noqa: S102  our own text
+        holder = vars(namespace["Held"]) if method else namespace
+        function.__code__ = holder[function.__name__].__code__
+
+    return plant
+
+
+def reword(module: Any, name: str, old: str, new: str) -> Callable[[], None]:
+    """Plant other words into a module's text, its SQL for example."""
+
+    def plant() -> None:
+        setattr(module, name, _changed(getattr(module, name), old, new))
+
+    return plant
+
+
+def _changed(text: str, old: str, new: str) -> str:
+    if old not in text:
+        raise AssertionError(f"nothing to mutate: {old!r}")
+    return text.replace(old, new)
