@@ -33,8 +33,8 @@ from portal_events.topics import PARTITIONS, events_topic, partition_for
 from portal_eventstore.command import Context
 from portal_eventstore.decision import KeyUnavailable
 from portal_eventstore.execute import Decider
-from portal_eventstore.project import Received
 from portal_eventstore.store import EventStore
+from portal_eventstore.view import Received
 
 E = TypeVar("E", bound=Event)
 

@@ -17,9 +17,9 @@ from booking.app import READING
 from booking.cursor import encode_cursor
 from booking.free_slots.endpoint import Preferences, _key, _query, _window
 from booking.worker import PROJECTIONS
-from portal_eventstore.consume import create_tables
+from portal_eventstore.editions import create_tables
 from portal_eventstore.postgres import MIGRATIONS
-from portal_eventstore.project import view_of
+from portal_eventstore.view import view_of
 
 pytestmark = pytest.mark.connected
 

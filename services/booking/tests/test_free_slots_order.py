@@ -13,7 +13,7 @@ from booking.free_slots.project import FREE_SLOTS
 from portal_events.base import Event
 from portal_events.booking import AppointmentBooked, DoctorDayOpened, FacilityAdded
 from portal_events.stored import StoredEvent
-from portal_eventstore.project import Received
+from portal_eventstore.view import Received
 
 from .house import ANNA, CONTEXT, JAN, KRAKOW, LIS, MOKOTOW, SIX, House, project, received_from
 from .searching import (

@@ -16,8 +16,9 @@ from gateway.worker import PROJECTIONS
 from portal_chassis.migrate import migrate
 from portal_events.identity import PasswordChange, PasswordChanged
 from portal_events.stored import Metadata, StoredEvent
-from portal_eventstore.consume import create_tables
-from portal_eventstore.project import Received, reached, view_of
+from portal_eventstore.editions import create_tables
+from portal_eventstore.project import reached
+from portal_eventstore.view import Received, view_of
 
 pytestmark = pytest.mark.connected
 

@@ -14,7 +14,7 @@ from gateway.timeline.project import TIMELINE
 from portal_chassis.positions import encode
 from portal_chassis.problems import Invalid
 from portal_events.booking import Mode, Source
-from portal_eventstore.project import Received
+from portal_eventstore.view import Received
 
 from .visits import (
     NETWORK,

@@ -30,7 +30,7 @@ from portal_events.identity import AccountCreated, ConfirmationMethod, IdentityC
 from portal_events.sensitive import Plain
 from portal_events.stored import Metadata, StoredEvent
 from portal_events.topics import PARTITIONS, events_topic, partition_for
-from portal_eventstore.project import Received
+from portal_eventstore.view import Received
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TOPIC, IDENTITY = events_topic("booking"), events_topic("identity")

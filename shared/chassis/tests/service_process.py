@@ -51,6 +51,8 @@ if __name__ == "__main__":
             app=make_app,
             worker=run_worker,
             migrations=(),
+            views=(),
+            keeps_log=False,
         ),
         sys.argv[1:],
     )

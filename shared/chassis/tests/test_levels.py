@@ -13,7 +13,7 @@ from portal_events.base import Event
 from portal_events.identity import AccountCreated, ConfirmationMethod, IdentityConfirmed, Level
 from portal_events.sensitive import Plain
 from portal_events.stored import Metadata, StoredEvent
-from portal_eventstore.project import Received
+from portal_eventstore.view import Received
 
 pytestmark = pytest.mark.connected
 

@@ -19,8 +19,9 @@ from aiokafka.admin import RecordsToDelete
 from portal_events.stored import StoredEvent
 from portal_events.topics import partition_for
 from portal_eventstore.kafka import Outgoing, Publisher
-from portal_eventstore.project import Projection, Projector, reached
+from portal_eventstore.project import Projector, reached
 from portal_eventstore.testing.kafka_log import Log, effects, opened_log, topics
+from portal_eventstore.view import Projection
 
 pytestmark = pytest.mark.connected
 

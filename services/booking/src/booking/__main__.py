@@ -2,7 +2,7 @@
 
 from booking.app import serve
 from booking.settings import read_settings
-from booking.worker import run_worker
+from booking.worker import VIEWS, run_worker
 from portal_chassis.service import Service, main
 from portal_eventstore.postgres import MIGRATIONS
 
@@ -13,6 +13,8 @@ BOOKING = Service(
     app=serve,
     worker=run_worker,
     migrations=[(MIGRATIONS, "event_store_migration")],
+    views=VIEWS,
+    keeps_log=True,
 )
 
 if __name__ == "__main__":

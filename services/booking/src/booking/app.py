@@ -19,7 +19,7 @@ from booking.hold_slot import endpoint as hold_slot
 from booking.move_appointment import endpoint as move_appointment
 from booking.release_hold import endpoint as release_hold
 from booking.settings import Settings
-from booking.worker import PROJECTIONS
+from booking.worker import VIEWS
 from portal_chassis.access import TokenVerifier
 from portal_chassis.app import Lifespan, add_ready_check, create_app
 from portal_chassis.clock import Clock, utc_now
@@ -27,12 +27,11 @@ from portal_chassis.idempotency import RequestKeys
 from portal_chassis.levels import level_of
 from portal_chassis.positions import Positions
 from portal_events.keys import FileKeyWrap
-from portal_events.topics import PATIENT_KEYS
-from portal_eventstore.consume import create_tables
+from portal_eventstore.editions import create_tables
 from portal_eventstore.execute import Decider
-from portal_eventstore.key_ring import KeyRing, keys_view
+from portal_eventstore.key_ring import KeyRing
 from portal_eventstore.postgres import PostgresStore
-from portal_eventstore.project import reached, view_of
+from portal_eventstore.project import reached
 
 _SEEN_WITHIN_SECONDS: Final = 2.0
 READING: Final[dict[str, str]] = {
@@ -59,7 +58,7 @@ _ROOMS: Final = (
     cancel_appointment,
     move_appointment,
 )
-_TOPICS: Final = {projection.view: projection.topics for projection in PROJECTIONS}
+_TOPICS: Final = {view.name: view.topics for view in VIEWS}
 
 
 def build_app(*, lifespan: Lifespan | None = None, clock: Clock = utc_now) -> FastAPI:
@@ -88,7 +87,7 @@ def serve(settings: Settings) -> FastAPI:
             server_settings=READING,
         ) as views:
             # A worker of another process may not have started yet.
-            await create_tables(views, [*map(view_of, PROJECTIONS), keys_view(PATIENT_KEYS)])
+            await create_tables(views, VIEWS)
             app.state.decider = decider
             app.state.store = store
             app.state.views = views

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -13,11 +13,14 @@ from booking.free_slots.project import FREE_SLOTS
 from booking.settings import Settings
 from portal_chassis.levels import LEVELS
 from portal_events.keys import FileKeyWrap
-from portal_eventstore.key_ring import KeyRing
-from portal_eventstore.project import Projection, Projector
+from portal_events.topics import PATIENT_KEYS
+from portal_eventstore.key_ring import KeyRing, keys_view
+from portal_eventstore.project import Projector
 from portal_eventstore.publish import Relay
+from portal_eventstore.view import Projection, View, view_of
 
 PROJECTIONS: Final[tuple[Projection, ...]] = (CATALOGUE, FREE_SLOTS, APPOINTMENTS, LEVELS)
+VIEWS: Final[tuple[View[Any], ...]] = (*map(view_of, PROJECTIONS), keys_view(PATIENT_KEYS))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from typing import Final
 
 from gateway.app import make_app
 from gateway.settings import read_settings
-from gateway.worker import work
+from gateway.worker import PROJECTIONS, work
 from portal_chassis.service import Service, main
 from portal_eventstore.postgres import MIGRATIONS
+from portal_eventstore.view import view_of
 
 OWN_MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -18,6 +19,8 @@ SERVICE: Final = Service(
     worker=work,
     # The gateway appends nothing; of the store's tables it needs those of the views.
     migrations=[(MIGRATIONS, "event_store_migration"), (OWN_MIGRATIONS, "gateway_migration")],
+    views=[view_of(projection) for projection in PROJECTIONS],
+    keeps_log=False,
 )
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ SERVICE = Service(
         (MIGRATIONS, "event_store_migration"),
         (Path(__file__).parents[2] / "migrations", "identity_migration"),
     ),
+    views=(),
+    keeps_log=True,
 )
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from portal_events.identity import AccountCreated, IdentityConfirmed, Level
 from portal_events.topics import events_topic
-from portal_eventstore.project import Projection, Received
+from portal_eventstore.view import Projection, Received
 
 _TABLE: Final = """
 create table if not exists levels (

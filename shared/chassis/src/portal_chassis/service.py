@@ -2,6 +2,7 @@
 
 `python -m <service> app|worker|all|migrate`: `app` answers HTTP, `worker` relays and projects, `all` does
 both in one process. Every role serves /healthz and /readyz. SIGTERM and SIGINT drain what runs and exit 0.
+Beside the roles stand what operators ask for (operations/).
 """
 
 import argparse
@@ -16,7 +17,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 import uvicorn
@@ -26,11 +27,19 @@ from fastapi import FastAPI
 from portal_chassis.app import add_ready_check, create_app
 from portal_chassis.logs import configure_logging, exception_summary
 from portal_chassis.migrate import MigrationError, migrate
+from portal_chassis.operations.every import OPERATIONS
+from portal_chassis.operations.operation import Operated, OperationError
 from portal_chassis.settings import Settings, SettingsError
 from portal_events.keys import KeyFileError
+from portal_eventstore.view import View
 
 S = TypeVar("S", bound=Settings)
 
+_ROLES: Final = {
+    "app": "answer HTTP",
+    "worker": "relay and project",
+    "all": "both in one process",
+}
 _DRAIN_SECONDS: Final = 10
 _COLLECTED_AFTER: Final = (10_000, 20, 50)
 """Objects made before the youngest are looked through, and rounds before older ones are: Python's own numbers
@@ -52,7 +61,7 @@ class Service(Generic[S]):
     """One service, as its `__main__.py` hands it over.
 
     `settings` reads the environment; `app` and `worker` wire; `migrations` are folders of SQL files,
-    each with the table that records them.
+    each with the table that records them. `views` are all that it keeps; `keeps_log`: it appends events.
     """
 
     name: str
@@ -60,23 +69,47 @@ class Service(Generic[S]):
     app: Callable[[S], FastAPI]
     worker: Callable[[S], AbstractAsyncContextManager[Worker]]
     migrations: Sequence[tuple[Path, str]]
+    views: Sequence[View[Any]]
+    keeps_log: bool
 
 
 def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
     """Run one role of `service` until a signal, and leave the process."""
-    parser = argparse.ArgumentParser(prog=f"python -m {service.name}")
-    parser.add_argument("role", choices=("app", "worker", "all", "migrate"))
-    role: str = parser.parse_args(arguments).role
+    options = _parser(service.name).parse_args(arguments)
     configure_logging(service.name)
     try:
         settings = service.settings()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            if role == "migrate":
+            if options.role in _ROLES:
+                runner.run(_run(service, options.role, settings))
+            elif options.role == "migrate":
                 runner.run(migrate(settings.database_url, *service.migrations))
             else:
-                runner.run(_run(service, role, settings))
-    except (SettingsError, KeyFileError, MigrationError, _StartError) as error:
+                sys.exit(runner.run(options.operation.run(_operated(service, settings), options)))
+    except (SettingsError, KeyFileError, MigrationError, OperationError, _StartError) as error:
         sys.exit(f"{service.name}: {error}")
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {name}")
+    commands = parser.add_subparsers(dest="role", required=True, metavar="ROLE")
+    for role, what in (*_ROLES.items(), ("migrate", "bring the database's tables up to date")):
+        commands.add_parser(role, help=what)
+    for operation in OPERATIONS:
+        command = commands.add_parser(operation.name, help=operation.help)
+        command.set_defaults(operation=operation)
+        operation.arguments(command)
+    return parser
+
+
+def _operated(service: Service[S], settings: S) -> Operated:
+    return Operated(
+        service.name,
+        settings.database_url,
+        settings.kafka_bootstrap_servers,
+        service.views,
+        service.keeps_log,
+    )
 
 
 def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:

@@ -10,11 +10,12 @@ nothing.
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from portal_eventstore.kafka import Incoming, Partition, Range
+from portal_eventstore.view import MalformedRecordError, Parsed, View
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +25,12 @@ _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
 _INSERT = """
-insert into projection_position (view, topic, partition)
-select $1, p.topic, p.partition from unnest($2::text[], $3::int[]) as p (topic, partition)
+insert into projection_position (view, topic, partition, edition)
+select $1, p.topic, p.partition, $4 from unnest($2::text[], $3::int[]) as p (topic, partition)
 on conflict do nothing
 """
 _SELECT = """
-select p.topic, p.partition, p.next_offset, p.last_position
+select p.topic, p.partition, p.next_offset, p.last_position, p.edition
 from projection_position p join unnest($2::text[], $3::int[]) as w (topic, partition) using (topic, partition)
 where p.view = $1
 """
@@ -44,7 +45,7 @@ step as materialized (
         as s (topic, partition, old_offset, old_position, next_offset, last_position)
 ), held as materialized (
     select p.topic, p.partition from projection_position p join step s using (topic, partition)
-    where p.view = $1 and p.next_offset = s.old_offset and p.last_position = s.old_position
+    where p.view = $1 and p.edition = $8 and p.next_offset = s.old_offset and p.last_position = s.old_position
     order by p.topic, p.partition for update of p
 ), moved as (
     update projection_position p set next_offset = s.next_offset, last_position = s.last_position
@@ -56,12 +57,12 @@ select (select count(*) from moved) from impatient
 """
 
 
-class MalformedRecordError(Exception):
-    """A record that no version of ours can have written. The message holds no payload."""
-
-
 class GapError(Exception):
     """Records are missing between what was applied and what came."""
+
+
+class OtherEditionError(Exception):
+    """The tables are of another edition of the view than this process writes."""
 
 
 class _MovedMeanwhileError(Exception):
@@ -70,28 +71,6 @@ class _MovedMeanwhileError(Exception):
 
 class LostOffsetError(Exception):
     """Kafka no longer holds the records that come next."""
-
-
-class Parsed(NamedTuple, Generic[T]):
-    """What a record says.
-
-    `position`: the event's place in its owner's log, where it has one. `value`: None where the view does not
-    handle it.
-    """
-
-    position: int | None
-    value: T | None
-
-
-@dataclass(frozen=True)
-class View(Generic[T]):
-    """What is kept of some topics: how a record is read, and how values change the view's rows."""
-
-    name: str
-    topics: tuple[str, ...]
-    table: str
-    parse: Callable[[Incoming], Parsed[T]]
-    apply: Callable[[Any, Sequence[T]], Awaitable[None]]
 
 
 class Place(NamedTuple):
@@ -160,13 +139,12 @@ class ViewConsumption(Generic[T]):
         while True:
             try:
                 async with self._pool.acquire() as connection:
-                    await connection.execute(_INSERT, self.name, *_columns(partitions))
-                    rows = await connection.fetch(_SELECT, self.name, *_columns(partitions))
+                    places = await self._places(connection, partitions)
             except Exception as error:  # noqa: BLE001  without the stored offsets nothing may be read
                 await self._failed(error)
             else:
                 self._succeeded()
-                self.places = _places(rows)
+                self.places = places
                 return {tp: place.next_offset for tp, place in self.places.items()}
 
     async def handle(self, batches: Mapping[Partition, Sequence[Incoming]]) -> Mapping[Partition, int]:
@@ -250,17 +228,27 @@ class ViewConsumption(Generic[T]):
             [place.last_position for place in old],
             [place.next_offset for place in new],
             [place.last_position for place in new],
+            self._view.edition,
         )
         if count < len(moved):
             raise _MovedMeanwhileError
 
     async def _stored(self, batches: Mapping[Partition, Sequence[Incoming]]) -> dict[Partition, Place]:
         async with self._pool.acquire() as connection:
-            await connection.execute(_INSERT, self.name, *_columns(batches))
-            places = _places(await connection.fetch(_SELECT, self.name, *_columns(batches)))
+            places = await self._places(connection, batches)
         self.places.update(places)
         self._refuse_gaps(batches, places)
         return places
+
+    async def _places(self, connection: Any, partitions: Iterable[Partition]) -> dict[Partition, Place]:
+        columns = _columns(partitions)
+        await connection.execute(_INSERT, self.name, *columns, self._view.edition)
+        rows = await connection.fetch(_SELECT, self.name, *columns)
+        if any(row["edition"] != self._view.edition for row in rows):
+            raise OtherEditionError
+        return {
+            (row["topic"], row["partition"]): Place(row["next_offset"], row["last_position"]) for row in rows
+        }
 
     def _refuse_gaps(
         self, batches: Mapping[Partition, Sequence[Incoming]], places: Mapping[Partition, Place]
@@ -291,26 +279,6 @@ class ViewConsumption(Generic[T]):
         self._failures += 1
 
 
-async def create_tables(pool: Any, views: Iterable[View[Any]]) -> None:
-    """Create the tables of views that are not there yet; any number of processes may start at once."""
-    async with pool.acquire() as connection, connection.transaction():
-        # Parallel `create table if not exists` fail on each other's catalogue rows.
-        await connection.execute("select pg_advisory_xact_lock(hashtextextended('projection tables', 0))")
-        for view in views:
-            await connection.execute(view.table)
-            await connection.execute(
-                "delete from projection_topic where view = $1 and topic <> all ($2)",
-                view.name,
-                list(view.topics),
-            )
-            await connection.execute(
-                "insert into projection_topic (view, topic) select $1, unnest($2::text[]) "
-                "on conflict do nothing",
-                view.name,
-                list(view.topics),
-            )
-
-
 def _gaps(
     batches: Mapping[Partition, Sequence[Incoming]], places: Mapping[Partition, Place]
 ) -> set[tuple[Partition, int]]:
@@ -324,10 +292,6 @@ def _gaps(
 def _columns(partitions: Iterable[Partition]) -> tuple[list[str], list[int]]:
     pairs = list(partitions)
     return [topic for topic, _ in pairs], [partition for _, partition in pairs]
-
-
-def _places(rows: Iterable[Any]) -> dict[Partition, Place]:
-    return {(r["topic"], r["partition"]): Place(r["next_offset"], r["last_position"]) for r in rows}
 
 
 def _kind(error: Exception) -> str:

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from portal_events.keys import KeyRecordError, KeyWrap, WrappedKey, from_record, patient_of
 from portal_events.topics import PATIENT_KEYS
-from portal_eventstore.consume import MalformedRecordError, Parsed, View
 from portal_eventstore.decision import KeyUnavailable
 from portal_eventstore.kafka import Incoming
 from portal_eventstore.project import Projector
+from portal_eventstore.view import MalformedRecordError, Parsed, View
 
 _CACHE_SECONDS = 60.0
 _CACHE_KEYS = 10_000

@@ -3,23 +3,13 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
-from portal_events.base import Event, UnknownEventError
-from portal_events.cloudevents import RecordMalformedError, from_record
-from portal_events.stored import StoredEvent
-from portal_eventstore.consume import (
-    MalformedRecordError,
-    Parsed,
-    View,
-    ViewConsumption,
-    create_tables,
-)
-from portal_eventstore.kafka import Consumers, Incoming
+from portal_eventstore.consume import ViewConsumption
+from portal_eventstore.editions import create_tables
+from portal_eventstore.kafka import Consumers
+from portal_eventstore.view import Projection, View, view_of
 
 _log = logging.getLogger(__name__)
 
@@ -42,51 +32,6 @@ select not exists (select from projection_topic t where t.view = $1) or exists (
     where coalesce(p.last_position, 0) < w.position
 )
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One event that a view handles, and the record that brought it."""
-
-    topic: str
-    partition: int
-    offset: int
-    stored: StoredEvent
-    event: Event
-
-
-@dataclass(frozen=True)
-class Projection:
-    """A view over events.
-
-    `table` is idempotent SQL. `apply` runs inside the transaction that moves the positions, with events in
-    order within each partition. Types outside `events` are skipped undecoded; the position moves past them.
-    """
-
-    view: str
-    topics: tuple[str, ...]
-    events: tuple[type[Event], ...]
-    table: str
-    apply: Callable[[Any, Sequence[Received]], Awaitable[None]]
-
-
-def view_of(projection: Projection) -> View[Received]:
-    """Return the view that a projection keeps, over CloudEvents records."""
-    handled = {(cls.OWNER, cls.__name__) for cls in projection.events}
-
-    def parse(record: Incoming) -> Parsed[Received]:
-        try:
-            stored = from_record(record.topic, record.key, record.value, record.headers)
-            if (stored.owner, stored.type) not in handled:
-                return Parsed(stored.position, None)
-            event = stored.decode()
-        except (RecordMalformedError, UnknownEventError, ValidationError, ValueError) as error:
-            # What the record holds stays out of the message: it may be a person's.
-            place = f"{record.topic}/{record.partition} offset {record.offset}"
-            raise MalformedRecordError(f"malformed record {place}: {type(error).__name__}") from error
-        return Parsed(stored.position, Received(record.topic, record.partition, record.offset, stored, event))
-
-    return View(projection.view, projection.topics, projection.table, parse, projection.apply)
 
 
 class Projector:

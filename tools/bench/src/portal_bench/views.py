@@ -14,7 +14,7 @@ import asyncpg
 
 from portal_events.base import Event
 from portal_events.stored import Metadata, StoredEvent
-from portal_eventstore.project import Projection, Received
+from portal_eventstore.view import Projection, Received
 
 _BATCH: Final = 1_000
 _TIMEOUT: Final = 1_200.0

@@ -14,10 +14,14 @@ from portal_launcher.faults import Fault
 from portal_launcher.gates import Selection, test
 from portal_launcher.layout import layout_from_environment
 from portal_launcher.logs import logs
+from portal_launcher.operate import operate, operate_each, rebuild
 from portal_launcher.progress import complain
 from portal_launcher.seed import SCALES, seed
 from portal_launcher.status import status
 from portal_launcher.up import Options, up
+
+OPERATIONS = ("rebuild", "restore", "verify", "backup", "parked", "lag")
+"""What a service does in a process of its own; further arguments go to it."""
 
 USAGE = 2
 """The exit code of a command line that asks for nothing, as argparse's own."""
@@ -49,6 +53,25 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("seed", help="write the demo data into a running, empty portal")
     command.add_argument("--scale", choices=SCALES, help="how much of them (small)")
 
+    command = commands.add_parser("rebuild", help="build a view anew from Kafka while it goes on serving")
+    command.add_argument("view", metavar="SERVICE/VIEW")
+
+    command = commands.add_parser("restore", help="bring a service's store and views back from Kafka")
+    command.add_argument("service")
+
+    command = commands.add_parser("verify", help="compare store, topic and views")
+    command.add_argument("service", nargs="?", help="one service only")
+
+    command = commands.add_parser("backup", help="save what Kafka does not hold, and the store")
+    command.add_argument("service", nargs="?", help="one service only")
+
+    command = commands.add_parser("parked", help="events that a view could not apply")
+    command.add_argument("action", choices=("list", "show", "replay", "discard"))
+    command.add_argument("service", nargs="?", help="one service only")
+
+    command = commands.add_parser("lag", help="how far relays and views are behind")
+    command.add_argument("service", nargs="?", help="one service only")
+
     command = commands.add_parser("doctor", help="what this machine lacks")
     command.add_argument("--port", type=int, default=8080, help="the public port to look at (8080)")
 
@@ -75,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         described.print_help()
         return USAGE
     options, rest = described.parse_known_args(given)
-    if rest and options.command not in ("test", "bench"):
+    if rest and options.command not in (*OPERATIONS, "test", "bench"):
         described.error(f"unknown argument: {rest[0]}")
     try:
         return run(options, rest)
@@ -105,6 +128,12 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "logs": lambda: logs(layout, options.service, follow=options.follow),
         "seed": lambda: seed(layout, options.scale),
         "doctor": lambda: doctor(layout, options.port),
+        "rebuild": lambda: rebuild(layout, options.view, rest),
+        "restore": lambda: operate(layout, options.service, ["restore", *rest]),
+        "verify": lambda: operate_each(layout, options.service, ["verify", *rest]),
+        "backup": lambda: operate_each(layout, options.service, ["backup", *rest]),
+        "parked": lambda: operate_each(layout, options.service, ["parked", options.action, *rest]),
+        "lag": lambda: operate_each(layout, options.service, ["lag", *rest]),
         "test": lambda: test(options.part or Selection.ALL, rest),
         "bench": lambda: bench(options.name, rest),
     }

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from portal_launcher.faults import NOT_RUNNING, Fault
 from portal_launcher.layout import Layout
+from portal_launcher.operate import running
 from portal_launcher.progress import Progress, show
-from portal_launcher.run_file import Run, read_run
+from portal_launcher.run_file import Run
 from portal_launcher.secret_files import write_private
 from portal_launcher.supervise import Program, Supervisor
 
@@ -25,11 +25,7 @@ SCALES = ("small", "large")
 
 def seed(layout: Layout, scale: str | None) -> int:
     """Seed the running portal, if it is empty."""
-    run = read_run(layout.run_file)
-    if run is None or not run.is_running:
-        raise Fault(
-            NOT_RUNNING, "The portal does not run; start it with ./portal up, which seeds an empty one."
-        )
+    run = running(layout)
     progress = Progress()
     asyncio.run(seed_in_child(Supervisor(progress.say, lambda: None), run, layout, progress.say, scale))
     announce(run, layout.demo)

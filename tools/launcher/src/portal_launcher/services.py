@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from portal_launcher.layout import Layout
+from portal_launcher.mailbox import smtp_url
+from portal_launcher.run_file import Run
 from portal_launcher.secret_files import PUBLIC_KEY, SIGNING_KEY
 from portal_launcher.supervise import Program
 
@@ -99,6 +102,20 @@ class Wiring:
         if service.mails:
             told |= {"SMTP_URL": self.smtp_url, "MAIL_FROM": os.environ.get("MAIL_FROM", MAIL_FROM)}
         return told
+
+
+def wiring_of(run: Run, layout: Layout) -> Wiring:
+    """Wire the services of a portal that runs, or is about to."""
+    return Wiring(
+        root=layout.root,
+        logs=layout.logs,
+        secrets=layout.secrets,
+        bootstrap_servers=run.bootstrap_servers,
+        database_urls=run.database_urls,
+        ports=run.ports,
+        public_url=run.url,
+        smtp_url=smtp_url(run.ports),
+    )
 
 
 def process_names(services: Sequence[Service], *, split: bool) -> dict[str, tuple[Service, str]]:

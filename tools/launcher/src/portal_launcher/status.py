@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import time
 
-from portal_launcher.faults import NOT_RUNNING, Fault
 from portal_launcher.layout import Layout
+from portal_launcher.operate import running
 from portal_launcher.ports import is_free
 from portal_launcher.processes import is_alive
 from portal_launcher.progress import show
 from portal_launcher.readiness import ask_now
-from portal_launcher.run_file import ProcessRecord, read_run
+from portal_launcher.run_file import ProcessRecord
 
 
 def status(layout: Layout) -> int:
     """Print a table of the processes; exit 1 when one of them is not ready."""
-    run = read_run(layout.run_file)
-    if run is None or not run.is_running:
-        raise Fault(NOT_RUNNING, "The portal does not run; start it with ./portal up.")
+    run = running(layout)
     show(f"{run.url}  (launcher pid {run.pid})")
     show(f"{'process':<18}{'pid':>8}{'port':>8}{'uptime':>10}{'restarts':>10}  ready")
     every = True

@@ -15,7 +15,7 @@ from pathlib import Path
 from portal_launcher import migrations, ports
 from portal_launcher.faults import NO_SPACE, Fault
 from portal_launcher.layout import Layout
-from portal_launcher.mailbox import MAILBOX, mailbox_program, ports_needed, smtp_url
+from portal_launcher.mailbox import MAILBOX, mailbox_program, ports_needed
 from portal_launcher.processes import identify, stop_leftovers
 from portal_launcher.progress import Progress, show
 from portal_launcher.readiness import ask
@@ -23,7 +23,7 @@ from portal_launcher.run_file import Run, read_run, take_lock, write_run
 from portal_launcher.secret_files import make_secrets
 from portal_launcher.seed import announce, seed_in_child
 from portal_launcher.servers import STOP_LAST, start_kafka, start_postgres
-from portal_launcher.services import SERVICES, Service, Wiring, process_names
+from portal_launcher.services import SERVICES, Service, process_names, wiring_of
 from portal_launcher.supervise import Program, Supervisor
 from portal_launcher.topics import create_topics
 
@@ -130,7 +130,7 @@ class Portal:
         self._run.ports = {**chosen, self._public: self._options.port}
         self._record()
         await all_of(self._databases(), self._kafka(), self._mailbox())
-        wiring = self._wiring()
+        wiring = wiring_of(self._run, self._layout)
         waiting = []
         for name, (service, role) in self._processes.items():
             waiting.append(self._start_service(wiring.program(service, role, name=name)))
@@ -165,7 +165,7 @@ class Portal:
         self._record()
         if ours is not None and migrations.are_done(ours, self._layout.root):
             return
-        wiring = self._wiring()
+        wiring = wiring_of(self._run, self._layout)
         await all_of(
             *(
                 self._supervisor.run(wiring.program(service, "migrate", name=f"{service.name}-migrate"))
@@ -193,18 +193,6 @@ class Portal:
             return
         await self._start_service(mailbox_program(self._layout, self._run.ports))
         self._run.mailbox = f"http://127.0.0.1:{self._run.ports[MAILBOX]}"
-
-    def _wiring(self) -> Wiring:
-        return Wiring(
-            root=self._layout.root,
-            logs=self._layout.logs,
-            secrets=self._layout.secrets,
-            bootstrap_servers=self._run.bootstrap_servers,
-            database_urls=self._run.database_urls,
-            ports=self._run.ports,
-            public_url=self._options.url,
-            smtp_url=smtp_url(self._run.ports),
-        )
 
     async def _start_service(self, program: Program) -> None:
         port = program.port

@@ -8,7 +8,7 @@ from uuid import UUID
 from portal_events.booking import AppointmentBooked, AppointmentCancelled, AppointmentMoved, Visit
 from portal_events.sensitive import Sealed
 from portal_events.topics import events_topic
-from portal_eventstore.project import Projection, Received
+from portal_eventstore.view import Projection, Received
 
 _BOOKED = """
 insert into appointments (

@@ -6,7 +6,7 @@ from typing import Any
 
 from portal_events.booking import DoctorAdded, DoctorDayOpened, FacilityAdded, ServiceAdded
 from portal_events.topics import events_topic
-from portal_eventstore.project import Projection, Received
+from portal_eventstore.view import Projection, Received
 
 # unnest would flatten an array of arrays: modes, levels and languages each travel as one text.
 _SERVICES = """

@@ -27,7 +27,7 @@ from portal_events.booking import (
     SlotHeld,
 )
 from portal_events.topics import events_topic
-from portal_eventstore.project import Projection, Received
+from portal_eventstore.view import Projection, Received
 
 _LOCKS = 64
 """Doctors share locks, so that a large batch does not need a large number of them."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from portal_events.base import Event
 from portal_events.booking import DoctorAdded, FacilityAdded, ServiceAdded
 from portal_events.topics import events_topic
-from portal_eventstore.project import Projection, Received
+from portal_eventstore.view import Projection, Received
 
 _UPSERT: Final = """
 insert into directory (id, name, name_en, street, postal_code, city, phone)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from portal_events.identity import PasswordChanged
 from portal_events.topics import events_topic
-from portal_eventstore.project import Projection, Received
+from portal_eventstore.view import NO_ROWS, Projection, Received
 
 # Begun at the same instant is begun before: only what goes on after this very change, or a later one, stays.
 # Locked in one order, as everybody who ends several sessions does it.
@@ -43,7 +43,6 @@ END_SESSIONS: Final = Projection(
     view="end_sessions_when_password_changed",
     topics=(events_topic("identity"),),
     events=(PasswordChanged,),
-    # No rows of its own, so no table to make.
-    table="select",
+    table=NO_ROWS,
     apply=apply,
 )

@@ -16,7 +16,7 @@ from gateway.timeline.kind import KIND_OF_MODE
 from portal_chassis.levels import LEVELS
 from portal_events.booking import AppointmentBooked, AppointmentCancelled, AppointmentMoved, Source, Visit
 from portal_events.topics import events_topic
-from portal_eventstore.project import Projection, Received
+from portal_eventstore.view import Projection, Received
 
 CHANGED: Final = "timeline"
 """The channel; a payload is ids of patients, separated by spaces."""

@@ -18,8 +18,8 @@ from portal_events.stored import Metadata, StoredEvent
 from portal_events.topics import events_topic, partition_for
 from portal_eventstore.kafka import Incoming, Outgoing, Publisher
 from portal_eventstore.postgres import MIGRATIONS, PostgresStore
-from portal_eventstore.project import Projection, Received
 from portal_eventstore.store import Append, NewEvent
+from portal_eventstore.view import Projection, Received
 
 _EFFECT = """
 create table if not exists effect (

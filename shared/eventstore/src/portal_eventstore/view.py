@@ -1,0 +1,138 @@
+"""What is a view: which records does it read, and how do they become rows?
+
+A slice declares a `Projection`; `view_of` makes it a `View`, which consuming, rebuilding and verifying share.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from portal_events.base import Event, UnknownEventError
+from portal_events.cloudevents import RecordMalformedError, from_record
+from portal_events.stored import StoredEvent
+from portal_eventstore.kafka import Incoming
+
+T = TypeVar("T")
+
+NO_ROWS: Final = ""
+"""The table of what keeps no rows: a reaction, which is never run again for what is past."""
+
+Rows = Mapping[str, Sequence[tuple[Any, ...]]]
+"""Of each table the rows to add, in the order of its columns."""
+
+
+class MalformedRecordError(Exception):
+    """A record that no version of ours can have written. The message holds no payload."""
+
+
+class Parsed(NamedTuple, Generic[T]):
+    """What a record says.
+
+    `position`: the event's place in its owner's log, where it has one. `value`: None where the view does not
+    handle it.
+    """
+
+    position: int | None
+    value: T | None
+
+
+@dataclass(frozen=True)
+class Bulk(Generic[T]):
+    """How a view's empty tables are filled.
+
+    `rows` gets the whole history of some keys, each key's in order, and returns what is left of it in the
+    end: the very rows that `apply` would have made of it, as far as these keys alone tell. `settle` is SQL
+    for what only the rows of all keys tell; it runs once, after the indexes were made.
+    """
+
+    rows: Callable[[Sequence[T]], Rows]
+    settle: str = ""
+
+
+@dataclass(frozen=True)
+class View(Generic[T]):
+    """What is kept of some topics: how a record is read, and how values change the view's rows.
+
+    `table` is idempotent SQL, without the name of a schema, as is all SQL of a view: where the tables are,
+    the connection's search_path says. `shared_rows`: several keys touch a row, so that events of different
+    keys cannot be taken apart: an event that cannot be applied stops the view. `version` is raised when
+    `apply` makes other rows of the same events than before.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    table: str
+    parse: Callable[[Incoming], Parsed[T]]
+    apply: Callable[[Any, Sequence[T]], Awaitable[None]]
+    handles: tuple[str, ...] = ()
+    version: int = 1
+    shared_rows: bool = False
+    bulk: Bulk[T] | None = None
+
+    @cached_property
+    def edition(self) -> str:
+        """Name what the rows look like and are made of: another edition means other tables, built anew."""
+        told = (str(self.version), self.table, *sorted(self.topics), *sorted(self.handles))
+        return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event that a view handles, and the record that brought it."""
+
+    topic: str
+    partition: int
+    offset: int
+    stored: StoredEvent
+    event: Event
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A view over events.
+
+    `apply` runs inside the transaction that moves the positions, with events in order within each partition.
+    Types outside `events` are skipped undecoded; the position moves past them. The rest is as in `View`.
+    """
+
+    view: str
+    topics: tuple[str, ...]
+    events: tuple[type[Event], ...]
+    table: str
+    apply: Callable[[Any, Sequence[Received]], Awaitable[None]]
+    version: int = 1
+    shared_rows: bool = False
+    bulk: Bulk[Received] | None = None
+
+
+def view_of(projection: Projection) -> View[Received]:
+    """Return the view that a projection keeps, over CloudEvents records."""
+    handled = {(cls.OWNER, cls.__name__) for cls in projection.events}
+
+    def parse(record: Incoming) -> Parsed[Received]:
+        try:
+            stored = from_record(record.topic, record.key, record.value, record.headers)
+            if (stored.owner, stored.type) not in handled:
+                return Parsed(stored.position, None)
+            event = stored.decode()
+        except (RecordMalformedError, UnknownEventError, ValidationError, ValueError) as error:
+            # What the record holds stays out of the message: it may be a person's.
+            place = f"{record.topic}/{record.partition} offset {record.offset}"
+            raise MalformedRecordError(f"malformed record {place}: {type(error).__name__}") from error
+        return Parsed(stored.position, Received(record.topic, record.partition, record.offset, stored, event))
+
+    return View(
+        name=projection.view,
+        topics=projection.topics,
+        table=projection.table,
+        parse=parse,
+        apply=projection.apply,
+        handles=tuple(cls.__name__ for cls in projection.events),
+        version=projection.version,
+        shared_rows=projection.shared_rows,
+        bulk=projection.bulk,
+    )

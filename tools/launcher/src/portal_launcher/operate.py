@@ -1,0 +1,55 @@
+"""How does an operator's command reach a service of the running portal?
+
+Each runs as `python -m <service> <operation> …`, a process of its own with the service's environment, so that
+it does in a container just what it does here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from portal_launcher.faults import NOT_RUNNING, UNKNOWN_SERVICE, Fault
+from portal_launcher.layout import Layout
+from portal_launcher.run_file import Run, read_run
+from portal_launcher.services import SERVICES, Service, wiring_of
+
+
+def operate(layout: Layout, service: str, arguments: Sequence[str]) -> int:
+    """Run one operation of one service on this terminal, and return its exit code."""
+    found, run = known(service), running(layout)
+    environment = wiring_of(run, layout).environment(found, service)
+    command = [sys.executable, "-m", service, *arguments]
+    return subprocess.run(command, cwd=layout.root, env=environment, check=False).returncode  # noqa: S603  our own module
+
+
+def operate_each(layout: Layout, service: str | None, arguments: Sequence[str]) -> int:
+    """Run an operation of one service, or of all; return the highest exit code."""
+    names = [each.name for each in SERVICES] if service is None else [service]
+    return max(operate(layout, name, arguments) for name in names)
+
+
+def rebuild(layout: Layout, named: str, arguments: Sequence[str]) -> int:
+    """Rebuild `SERVICE/VIEW`."""
+    service, _, view = named.partition("/")
+    if not view:
+        raise Fault(UNKNOWN_SERVICE, f"Name the view as SERVICE/VIEW, for example {service}/timeline.")
+    return operate(layout, service, ["rebuild", view, *arguments])
+
+
+def running(layout: Layout) -> Run:
+    """Return what runs; raises Fault when nothing does."""
+    run = read_run(layout.run_file)
+    if run is None or not run.is_running:
+        raise Fault(NOT_RUNNING, "The portal does not run; start it with ./portal up.")
+    return run
+
+
+def known(name: str) -> Service:
+    """Return a service by its name; raises Fault."""
+    for service in SERVICES:
+        if service.name == name:
+            return service
+    names = ", ".join(service.name for service in SERVICES)
+    raise Fault(UNKNOWN_SERVICE, f"There is no service {name}; there are {names}.")
