@@ -20,7 +20,7 @@ from portal_eventstore.store import Append, Found, Query, Session, Verdict
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 _RESEND_SECONDS = 10.0
-_APPEND_LOCK = 7305808869231650892
+APPEND_LOCK = 7305808869231650892
 """The key of the append lock, as in append_batch."""
 
 # Arrays travel as one text each and are split by the server: asyncpg asks every element of an array argument
@@ -125,7 +125,7 @@ class _ExclusiveSession(_Session):
     async def begin(self) -> None:
         await self._transaction.start()
         self._open = True
-        await self._connection.execute("select pg_advisory_xact_lock($1)", _APPEND_LOCK)
+        await self._connection.execute("select pg_advisory_xact_lock($1)", APPEND_LOCK)
 
     async def append(self, appends: Sequence[Append], *, resend: bool = False) -> list[Verdict]:
         verdicts = await super().append(appends, resend=resend)

@@ -45,6 +45,8 @@ class Producing:
     ) -> None:
         self.wake = asyncio.Event()
         self.partitions: int | None = None
+        self.failed = 0
+        """How many attempts to reach Kafka or to publish have failed."""
         self._topic = topic
         self._waiting = waiting
         self._connect = connect
@@ -109,6 +111,7 @@ class Producing:
         if producer is not self._producer:
             # It was replaced meanwhile: the same events go to the new one.
             return
+        self.failed += 1
         why = _reason(error)
         _log.warning("partition %d of %s is blocked: %s", partition, self._topic, why)
         self._failures[partition] = why
@@ -129,6 +132,7 @@ class Producing:
                 producer, partitions = await self._connected()
                 break
             except Exception as error:  # noqa: BLE001  whatever it is, it is told and tried again
+                self.failed += 1
                 self._unreachable = f"Kafka cannot be reached ({_reason(error)})"
                 _log.warning("%s: %s", self._topic, self._unreachable)
             pause = min(max(2 * pause, _SHORTEST_PAUSE), _LONGEST_PAUSE)

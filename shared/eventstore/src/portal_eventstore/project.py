@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.editions import create_tables
+from portal_eventstore.freshness import note
 from portal_eventstore.kafka import Consumers
 from portal_eventstore.view import Projection, View, view_of
 
@@ -75,6 +77,10 @@ class Projector:
         found = [] if self._kafka is None else [f"projections of {self._service}: {self._kafka}"]
         return found + [problem for c in self._consumptions for problem in c.problems()]
 
+    def stopped(self) -> dict[str, bool]:
+        """Say of each view whether something keeps it from going on."""
+        return {c.name: bool(c.problems()) for c in self._consumptions}
+
     async def _run(self) -> None:
         pause = _SHORTEST_PAUSE
         while True:
@@ -96,15 +102,27 @@ class Projector:
         while True:
             try:
                 async with asyncio.timeout(_WATCH_TIMEOUT):
-                    for number, consumption in enumerate(self._consumptions):
-                        consumption.check(await consumers.ranges(number))
-                        offsets = {tp: place.next_offset for tp, place in consumption.places.items()}
-                        await consumers.show(number, offsets)
+                    for number in range(len(self._consumptions)):
+                        await self._look(consumers, number)
             except Exception as error:  # noqa: BLE001  aiokafka reconnects by itself: this only tells
                 self._kafka = f"Kafka does not answer ({type(error).__name__})"
             else:
                 self._kafka = None
             await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _look(self, consumers: Consumers, number: int) -> None:
+        consumption, looked_at = self._consumptions[number], datetime.now(UTC)
+        before = dict(consumption.places)
+        ranges = await consumers.ranges(number)
+        consumption.check(ranges)
+        offsets = {tp: place.next_offset for tp, place in consumption.places.items()}
+        await consumers.show(number, offsets)
+        # A place beyond the end is of a topic that was made anew: nothing is fresh there.
+        ends = {tp: r.end for tp, r in ranges.items() if tp in before and before[tp].next_offset <= r.end}
+        try:
+            await note(self._pool, self._views[number], ends, looked_at)
+        except Exception as error:  # noqa: BLE001  whatever it is: the view's time stands still, and is seen to
+            _log.warning("view %s: freshness is not written (%s)", consumption.name, type(error).__name__)
 
 
 async def reached(pool: Any, view: str, wanted: Mapping[tuple[str, int], int], within: float) -> bool:

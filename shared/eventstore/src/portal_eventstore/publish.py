@@ -24,7 +24,7 @@ from portal_eventstore.unacknowledged import Unacknowledged, Waiting
 
 _log = logging.getLogger(__name__)
 
-_OWNERSHIP_LOCK = 7305808869231650893
+OWNERSHIP_LOCK = 7305808869231650893
 """The key of the session advisory lock that the relay's owner holds; the append lock's is one lower."""
 
 _POLL_SECONDS = 0.5
@@ -65,6 +65,17 @@ class Relay:
         self._task: asyncio.Task[None] | None = None
         self._problem: str | None = None
         self._owned: _Owned | None = None
+        self._failed = 0
+
+    @property
+    def owns(self) -> bool:
+        """Tell whether this relay publishes; the others stand by."""
+        return self._owned is not None
+
+    @property
+    def failed(self) -> int:
+        """Count what has failed so far: reading the log, reaching Kafka, publishing a batch."""
+        return self._failed + (0 if self._owned is None else self._owned.failed)
 
     async def start(self) -> None:
         """Begin in the background; neither PostgreSQL nor Kafka has to be up."""
@@ -98,6 +109,7 @@ class Relay:
             except LostOwnershipError:
                 _log.warning("relay of %s: another relay took over", self._owner)
             except Exception as error:  # noqa: BLE001  whatever it is: the relay says so and tries again
+                self._failed += 1
                 self._problem = f"cannot read the log ({type(error).__name__})"
                 _log.warning("relay of %s: %s", self._owner, self._problem)
             # What worked for a while is not what failed again and again.
@@ -120,7 +132,7 @@ class Relay:
             },
         )
         try:
-            while not await connection.fetchval("select pg_try_advisory_lock($1)", _OWNERSHIP_LOCK):
+            while not await connection.fetchval("select pg_try_advisory_lock($1)", OWNERSHIP_LOCK):
                 self._problem = None
                 await asyncio.sleep(_POLL_SECONDS)
             # The claim is durable, as any commit; `published` itself may fall back in a crash of the server,
@@ -134,7 +146,7 @@ class Relay:
             )
             await self._owned.run()
         finally:
-            self._owned = None
+            self._failed, self._owned = self.failed, None
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 await connection.close(timeout=_DRAIN_SECONDS)
 
@@ -160,6 +172,11 @@ class _Owned:
         self._producing = Producing(self._topic, self._waiting, connect)
         self._stopping = False
         self._drained = asyncio.Event()
+
+    @property
+    def failed(self) -> int:
+        """Count what Kafka has refused or not answered."""
+        return self._producing.failed
 
     async def run(self) -> None:
         """Publish until the connection breaks or another relay has taken over."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from uuid_utils.compat import uuid7
 
 from portal_events.base import Event
 from portal_events.cloudevents import to_record
@@ -60,7 +61,7 @@ class Log:
         metadata = Metadata(subject, "system:test", uuid.uuid4(), uuid.uuid4(), len(numbers))
         new = tuple(
             NewEvent(
-                uuid.uuid4(),
+                uuid7(),
                 "Counted",
                 1,
                 (f"subject:{subject}",),
