@@ -18,7 +18,7 @@ class Kind(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     READ = "read"
-    """The patient's own appointments that stand. Views follow the log, so a read may show an earlier state."""
+    """The patient's own appointments that stand: a view follows the log, so it may show an earlier state."""
 
 
 class Outcome(StrEnum):
