@@ -48,11 +48,12 @@ def dropped_offset_check() -> None:
 def position_outside_the_transaction() -> None:
     """The positions are moved on a connection of their own, before the rows."""
 
-    async def write(self: Any, values: Any, places: Any, moved: Any) -> None:
+    async def write(self: Any, batch: Any, places: Any, *, one_fails: bool) -> None:
+        del one_fails
         async with self._pool.acquire() as connection:
-            await self._move(connection, places, moved)
-            if values:
-                await self._view.apply(connection, values)
+            await self._move(connection, places, batch.moved)
+            if batch.values:
+                await self._view.apply(connection, batch.values)
 
     consume.ViewConsumption._write = write  # type: ignore[method-assign]
 

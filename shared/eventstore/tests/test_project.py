@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ async def test_given_crashes_before_the_rows_and_between_rows_and_commit_then_no
         nonlocal crashes
         if chance.random() < 0.4 and crashes < 6:
             crashes += 1
-            raise RuntimeError("planted")
+            raise ConnectionResetError("planted")
 
     async with _following(log, effects(log.counted, before=crash, after=crash)):
         for start in range(0, 300, 50):
@@ -169,7 +170,9 @@ async def test_given_two_workers_hold_the_same_records_then_the_later_one_change
     await _assert_each_once_in_order(log, _events(log, 200))
 
 
-async def test_given_applying_fails_then_the_view_says_so_and_goes_on_once_it_works(log: Log) -> None:
+async def test_given_shared_rows_and_applying_fails_then_the_view_says_so_and_goes_on_once_it_works(
+    log: Log,
+) -> None:
     events = _events(log, 50)
     broken = True
 
@@ -177,11 +180,12 @@ async def test_given_applying_fails_then_the_view_says_so_and_goes_on_once_it_wo
         if broken:
             raise ValueError("Anna Nowak")
 
-    async with _following(log, effects(log.counted, before=fail)) as projector:
+    shared = replace(effects(log.counted, before=fail), shared_rows=True)
+    async with _following(log, shared) as projector:
         await log.publish(events)
 
         async def told() -> bool:
-            return any("view effects" in problem for problem in projector.problems())
+            return any("view effects: stopped" in problem for problem in projector.problems())
 
         await _until(told)
         assert "ValueError" in projector.problems()[0]
@@ -193,12 +197,15 @@ async def test_given_applying_fails_then_the_view_says_so_and_goes_on_once_it_wo
     await _assert_each_once_in_order(log, events)
 
 
-async def test_given_a_malformed_record_then_the_view_stops_before_it_and_says_where(log: Log) -> None:
+async def test_given_shared_rows_and_a_malformed_record_then_the_view_stops_before_it_and_says_where(
+    log: Log,
+) -> None:
     events = _events(log, 1)
     subject = events[0].metadata.subject
     partition = partition_for(str(subject).encode(), log.partitions)
     publisher = await Publisher.connect(log.servers)
-    async with _following(log, effects(log.counted)) as projector:
+    shared = replace(effects(log.counted), shared_rows=True)
+    async with _following(log, shared) as projector:
         await log.publish(events)
         # Not UTF-8 either: FastStream's own parser would let the batch fall.
         bad = Outgoing(str(subject).encode(), b"Anna", [("ce_type", b"\xff")])

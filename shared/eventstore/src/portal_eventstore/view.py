@@ -59,8 +59,9 @@ class View(Generic[T]):
 
     `table` is idempotent SQL, without the name of a schema, as is all SQL of a view: where the tables are,
     the connection's search_path says. `shared_rows`: several keys touch a row, so that events of different
-    keys cannot be taken apart: an event that cannot be applied stops the view. `version` is raised when
-    `apply` makes other rows of the same events than before.
+    keys cannot be taken apart: an event that cannot be applied stops the view. `parks`: such an event is
+    put aside with the later ones of its key, copies of the records being kept, and the view goes on.
+    `version` is raised when `apply` makes other rows of the same events than before.
     """
 
     name: str
@@ -71,6 +72,7 @@ class View(Generic[T]):
     handles: tuple[str, ...] = ()
     version: int = 1
     shared_rows: bool = False
+    parks: bool = False
     bulk: Bulk[T] | None = None
 
     @cached_property
@@ -111,18 +113,18 @@ class Projection:
 
 def view_of(projection: Projection) -> View[Received]:
     """Return the view that a projection keeps, over CloudEvents records."""
-    handled = {(cls.OWNER, cls.__name__) for cls in projection.events}
+    handled = {(cls.OWNER, cls.__name__): cls.VERSION for cls in projection.events}
 
     def parse(record: Incoming) -> Parsed[Received]:
         try:
             stored = from_record(record.topic, record.key, record.value, record.headers)
-            if (stored.owner, stored.type) not in handled:
+            known = handled.get((stored.owner, stored.type))
+            if known is None:
                 return Parsed(stored.position, None)
-            event = stored.decode()
+            event = _decoded(stored, known)
         except (RecordMalformedError, UnknownEventError, ValidationError, ValueError) as error:
-            # What the record holds stays out of the message: it may be a person's.
             place = f"{record.topic}/{record.partition} offset {record.offset}"
-            raise MalformedRecordError(f"malformed record {place}: {type(error).__name__}") from error
+            raise MalformedRecordError(f"malformed record {place}: {_wrong(error)}") from error
         return Parsed(stored.position, Received(record.topic, record.partition, record.offset, stored, event))
 
     return View(
@@ -134,5 +136,27 @@ def view_of(projection: Projection) -> View[Received]:
         handles=tuple(cls.__name__ for cls in projection.events),
         version=projection.version,
         shared_rows=projection.shared_rows,
+        parks=not projection.shared_rows,
         bulk=projection.bulk,
     )
+
+
+def _decoded(stored: StoredEvent, known: int) -> Event:
+    if stored.version > known:
+        # A fact is read by who knows all of it: what is new might change what the rest means.
+        raise UnknownEventError(f"{stored.type}.v{stored.version} is newer than v{known}")
+    return stored.decode()
+
+
+def _wrong(error: Exception) -> str:
+    """Say what is wrong with a record, but not what it holds: that may be a person's."""
+    match error:
+        case RecordMalformedError() | UnknownEventError():
+            return str(error)
+        case ValidationError():
+            # Only a field's name and pydantic's name of the fault; what lies deeper may be the payload's.
+            found = error.errors(include_url=False, include_context=False, include_input=False)
+            told = [".".join(map(str, (*fault["loc"][:1], fault["type"]))) for fault in found[:3]]
+            return f"ValidationError ({', '.join(told)})"
+        case _:
+            return type(error).__name__
