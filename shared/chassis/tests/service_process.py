@@ -18,6 +18,9 @@ FAILURES = Path(os.environ["FAILURES"])
 
 
 class Worker:
+    relay = None
+    projectors = ()
+
     def problems(self) -> Sequence[str]:
         return ()
 

@@ -13,7 +13,7 @@ import pytest
 import structlog
 from fastapi import FastAPI, Request
 
-from portal_chassis.app import add_ready_check, create_app
+from portal_chassis.app import add_degraded_check, add_ready_check, create_app
 from portal_chassis.logs import configure_logging
 from portal_chassis.requests import MAX_BODY_BYTES
 from portal_chassis.trace import continued, current_trace
@@ -168,7 +168,18 @@ async def test_hazard_log_that_cannot_be_written_costs_no_answer(
 async def test_given_all_is_there_when_asked_then_live_and_ready(app: FastAPI) -> None:
     assert (await ask(app, "GET", "/healthz")).json() == {"status": "live"}
     response = await ask(app, "GET", "/readyz")
-    assert (response.status_code, response.json()) == (200, {"status": "ready", "missing": []})
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "missing": [], "degraded": []}
+
+
+async def test_given_something_degraded_when_asked_then_ready_and_it_is_told(app: FastAPI) -> None:
+    async def watcher() -> list[str]:
+        return ["relay of booking: 20 events wait"]
+
+    add_degraded_check(app, watcher)
+    response = await ask(app, "GET", "/readyz")
+    assert response.status_code == 200
+    assert response.json()["degraded"] == ["relay of booking: 20 events wait"]
 
 
 async def test_given_something_missing_when_asked_then_live_but_not_ready(app: FastAPI) -> None:

@@ -89,6 +89,7 @@ def serve(settings: Settings) -> FastAPI:
             # A worker of another process may not have started yet.
             await create_tables(views, VIEWS)
             app.state.decider = decider
+            app.state.metrics.add_appends(decider.tally)
             app.state.store = store
             app.state.views = views
             app.state.find_slot = partial(find_slot, views)

@@ -35,6 +35,11 @@ class BookingWorker:
         """Say what does not go on, and why."""
         return [*self.relay.problems(), *self.projector.problems(), *self.keys.problems()]
 
+    @property
+    def projectors(self) -> Sequence[Projector]:
+        """Return what follows the views."""
+        return (self.projector, self.keys.projector)
+
 
 @asynccontextmanager
 async def run_worker(settings: Settings) -> AsyncIterator[BookingWorker]:

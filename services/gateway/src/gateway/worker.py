@@ -17,13 +17,15 @@ PROJECTIONS: Final = (DIRECTORY, TOLD_LEVELS, TIMELINE, END_SESSIONS)
 class GatewayWorker:
     """The running projections."""
 
+    relay: Final = None
+
     def __init__(self, projector: Projector) -> None:
         """Take what runs them."""
-        self._projector = projector
+        self.projectors = (projector,)
 
     def problems(self) -> Sequence[str]:
         """Say what is missing, for /readyz."""
-        return self._projector.problems()
+        return [problem for projector in self.projectors for problem in projector.problems()]
 
 
 @asynccontextmanager

@@ -161,6 +161,7 @@ def make_app(settings: IdentitySettings, *, clock: Clock = utc_now) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with connected(settings) as parts:
             wire(app, parts)
+            app.state.metrics.add_appends(parts.decider.tally)
             add_ready_check(app, lambda: _missing(parts.store))
             yield
 

@@ -48,8 +48,11 @@ class _Part(Protocol):
 class IdentityWorker:
     """The parts that run, asked together."""
 
-    def __init__(self, parts: Sequence[_Part]) -> None:
-        """Take the running parts."""
+    projectors: Final = ()
+
+    def __init__(self, relay: Relay, parts: Sequence[_Part]) -> None:
+        """Take the running parts, the relay among them."""
+        self.relay = relay
         self._parts = parts
 
     def problems(self) -> list[str]:
@@ -76,15 +79,16 @@ async def run_worker(settings: IdentitySettings) -> AsyncIterator[IdentityWorker
         stack.push_async_callback(pool.close)
         decider = Decider(store)
         stack.push_async_callback(decider.close)
+        relay = Relay(database_url=database_url, owner=OWNER, bootstrap_servers=servers)
         parts: list[_Part] = [
-            Relay(database_url=database_url, owner=OWNER, bootstrap_servers=servers),
+            relay,
             keys,
             *_background(settings, store, decider, pool, PostgresDataKeys(pool, wrap, keys)),
         ]
         for part in parts:
             await part.start()
             stack.push_async_callback(part.stop)
-        yield IdentityWorker(parts)
+        yield IdentityWorker(relay, parts)
 
 
 def _background(

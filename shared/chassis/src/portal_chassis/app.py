@@ -14,12 +14,13 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from portal_chassis.clock import Clock, utc_now
+from portal_chassis.metrics import Metrics
 from portal_chassis.problems import Invalid, install_problem_handlers, problems
 from portal_chassis.requests import BodyLimitMiddleware, RequestMiddleware
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 ReadyCheck = Callable[[], Awaitable[Sequence[str]]]
-"""Returns what is missing, in words without personal data; empty when all is there."""
+"""Returns what is missing, or not as it should be, in words without personal data; empty when all is well."""
 
 _CHECK_SECONDS: Final = 2.0
 
@@ -44,16 +45,23 @@ def create_app(
     app.state.clock = clock
     app.state.stopping = asyncio.Event()  # set before connections drain, so that streams can end
     app.state.ready_checks = []
+    app.state.degraded_checks = []
+    app.state.metrics = Metrics()
     install_problem_handlers(app)
     app.add_middleware(BodyLimitMiddleware, unlimited=unlimited)
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, metrics=app.state.metrics)
     _add_health(app)
     return app
 
 
 def add_ready_check(app: FastAPI, check: ReadyCheck) -> None:
-    """Let `/readyz` ask `check` as well."""
+    """Let `/readyz` ask `check` as well: while it finds something, the process is not ready."""
     app.state.ready_checks.append(check)
+
+
+def add_degraded_check(app: FastAPI, check: ReadyCheck) -> None:
+    """Let `/readyz` tell what `check` finds; the process stays ready."""
+    app.state.degraded_checks.append(check)
 
 
 def _add_health(app: FastAPI) -> None:
@@ -64,12 +72,19 @@ def _add_health(app: FastAPI) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     async def ready() -> JSONResponse:
-        """Answer 200, or 503 with what is missing."""
+        """Answer 200, or 503 with what is missing; either way with what is not as it should be."""
         missing: list[str] = ["stopping"] if app.state.stopping.is_set() else []
-        for found in await asyncio.gather(*(_ask(check) for check in app.state.ready_checks)):
-            missing.extend(found)
-        status: dict[str, Any] = {"status": "ready" if not missing else "not ready", "missing": missing}
+        missing += await _found(app.state.ready_checks)
+        status: dict[str, Any] = {
+            "status": "ready" if not missing else "not ready",
+            "missing": missing,
+            "degraded": await _found(app.state.degraded_checks),
+        }
         return JSONResponse(status, 200 if not missing else 503)
+
+
+async def _found(checks: Sequence[ReadyCheck]) -> list[str]:
+    return [found for each in await asyncio.gather(*map(_ask, checks)) for found in each]
 
 
 async def _ask(check: ReadyCheck) -> Sequence[str]:

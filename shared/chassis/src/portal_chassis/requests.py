@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from portal_chassis.logs import exception_summary
+from portal_chassis.metrics import Metrics
 from portal_chassis.problems import internal_error_response, refusal_response
 from portal_chassis.trace import continued, enter
 from portal_eventstore.decision import Refusal
@@ -33,11 +34,12 @@ class BodyTooLarge(Refusal):
 
 
 class RequestMiddleware:
-    """Traces, logs and, where all else failed, answers 500."""
+    """Traces, logs, counts and, where all else failed, answers 500."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         """Wrap the rest of the app."""
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -65,8 +67,11 @@ class RequestMiddleware:
             if scope["path"] not in _QUIET:
                 # The route's template, never the path: a client may have typed anything into it.
                 route = getattr(scope.get("route"), "path", "-")
-                took = round((time.perf_counter() - started) * 1000, 1)
-                _log.info("request", method=scope["method"], route=route, status=status, ms=took)
+                took = time.perf_counter() - started
+                self._metrics.request(route, scope["method"], status, took)
+                _log.info(
+                    "request", method=scope["method"], route=route, status=status, ms=round(took * 1000, 1)
+                )
 
 
 class BodyLimitMiddleware:

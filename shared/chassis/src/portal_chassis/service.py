@@ -1,7 +1,8 @@
 """How does a service's process run?
 
 `python -m <service> app|worker|all|migrate`: `app` answers HTTP, `worker` relays and projects, `all` does
-both in one process. Every role serves /healthz and /readyz. SIGTERM and SIGINT drain what runs and exit 0.
+both in one process. Every role serves /healthz and /readyz, and its figures on a port of their own. SIGTERM
+and SIGINT drain what runs and exit 0.
 Beside the roles stand what operators ask for (operations/).
 """
 
@@ -12,7 +13,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +24,21 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from prometheus_client.core import Metric
 
-from portal_chassis.app import add_ready_check, create_app
+from portal_chassis.app import add_degraded_check, add_ready_check, create_app
 from portal_chassis.logs import configure_logging, exception_summary
+from portal_chassis.metrics import Metrics
 from portal_chassis.migrate import MigrationError, migrate
 from portal_chassis.operations.every import OPERATIONS
 from portal_chassis.operations.operation import Operated, OperationError
 from portal_chassis.settings import Settings, SettingsError
+from portal_chassis.vital_metrics import watched, worked
 from portal_events.keys import KeyFileError
+from portal_eventstore.project import Projector
+from portal_eventstore.publish import Relay
 from portal_eventstore.view import View
+from portal_eventstore.vitals import Watcher
 
 S = TypeVar("S", bound=Settings)
 
@@ -54,6 +61,14 @@ class Worker(Protocol):
 
     def problems(self) -> Sequence[str]:
         """Say what is missing, for /readyz; empty when all is well."""
+
+    @property
+    def relay(self) -> Relay | None:
+        """Return what publishes the service's log, where it keeps one."""
+
+    @property
+    def projectors(self) -> Sequence[Projector]:
+        """Return what follows the service's views."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +176,15 @@ async def _run(service: Service[S], role: str, settings: S) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    worker = _Supervised(service.worker, settings) if role in ("worker", "all") else None
-    async with contextlib.nullcontext() if worker is None else worker.running(app):
+    metrics: Metrics = app.state.metrics
+    metrics.describe(service.name, role)
+    async with contextlib.AsyncExitStack() as running:
+        await running.enter_async_context(metrics.measuring())
+        if settings.metrics_port is not None:
+            running.enter_context(_served(metrics, settings.metrics_host, settings.metrics_port))
+        if role in ("worker", "all"):
+            await running.enter_async_context(_Supervised(service.worker, settings).running(app))
+            await running.enter_async_context(_watched(service, settings, app))
         _log.info("starting", role=role, pid=os.getpid())
         try:
             await server.serve()
@@ -171,6 +193,39 @@ async def _run(service: Service[S], role: str, settings: S) -> None:
         if not server.started:
             raise _StartError("the app did not start; the log's last lines say why")
     _log.info("stopped", role=role)
+
+
+@contextlib.contextmanager
+def _served(metrics: Metrics, host: str, port: int) -> Iterator[None]:
+    with contextlib.ExitStack() as served:
+        try:
+            served.enter_context(metrics.served(host, port))
+        except OSError:
+            raise _StartError(f"cannot listen on {host}:{port} for metrics") from None
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _watched(service: Service[S], settings: S, app: FastAPI) -> AsyncIterator[None]:
+    """Look after the service's log and views beside the block."""
+    watcher = Watcher(
+        settings.database_url,
+        service.name,
+        [view.name for view in service.views],
+        keeps_log=service.keeps_log,
+    )
+
+    async def problems() -> Sequence[str]:
+        return watcher.problems()
+
+    async def degraded() -> Sequence[str]:
+        return watcher.degraded()
+
+    add_ready_check(app, problems)
+    add_degraded_check(app, degraded)
+    app.state.metrics.add(lambda: watched(watcher))
+    async with watcher.watching():
+        yield
 
 
 class _Supervised(Generic[S]):
@@ -187,6 +242,7 @@ class _Supervised(Generic[S]):
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
         """Run the worker beside the block, and end it cleanly after the block."""
         add_ready_check(app, self._problems)
+        app.state.metrics.add(self._figures)
         task = asyncio.create_task(self._keep())
         try:
             yield
@@ -217,3 +273,7 @@ class _Supervised(Generic[S]):
         if self._worker is None:
             return [f"worker: {self._failure or 'starting'}"]
         return self._worker.problems()
+
+    def _figures(self) -> Iterable[Metric]:
+        worker = self._worker
+        return () if worker is None else worked(worker.relay, worker.projectors)

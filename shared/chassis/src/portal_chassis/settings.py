@@ -26,6 +26,9 @@ class Settings(BaseModel):
     kafka_bootstrap_servers: str
     http_host: str = "127.0.0.1"
     http_port: int
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    """Without one the figures are not served."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -64,10 +64,13 @@ class Diagnosis:
     def take(self, signs: Signs, now: Reading) -> Findings:
         """Judge a look."""
         ages = {view.name: self._age(view, now) for view in signs.views}
-        slow = [_slow(view, ages[view.name]) for view in signs.views if ages[view.name] > OLD_SECONDS]
+        views = [
+            *(_behind(view, ages[view.name]) for view in signs.views if ages[view.name] > OLD_SECONDS),
+            *(f"view {view.name}: {view.parked} records are parked" for view in signs.views if view.parked),
+        ]
         log = signs.log
         if log is None:
-            return Findings(signs, 0.0, 0.0, 0.0, ages, degraded=tuple(slow))
+            return Findings(signs, 0.0, 0.0, 0.0, ages, degraded=tuple(views))
         found = Findings(
             signs,
             self._lock_held(log.lock_holder, now.clock),
@@ -78,7 +81,7 @@ class Diagnosis:
         return replace(
             found,
             failing=(*_blocked(self.service, log, found), *_stalled(self.service, log, found)),
-            degraded=(*_growing(self.service, log, found), *slow),
+            degraded=(*_growing(self.service, log, found), *views),
         )
 
     def _lock_held(self, holder: Backend | None, clock: float) -> float:
@@ -126,7 +129,7 @@ def _growing(service: str, log: LogSigns, found: Findings) -> list[str]:
     return [f"relay of {service}: {log.backlog} events wait, the oldest for {found.oldest:.0f} s"]
 
 
-def _slow(view: ViewSigns, age: float) -> str:
+def _behind(view: ViewSigns, age: float) -> str:
     behind = "" if view.behind is None else f", {view.behind} records behind"
     if view.fresh_at is None:
         return f"view {view.name}: not complete yet{behind}"

@@ -26,9 +26,16 @@ left join (
 left join pg_stat_activity a on a.pid = held.pid
 """  # noqa: S608  our own statements
 _VIEWS: Final = """
-select p.view, sum(greatest(p.end_offset - p.next_offset, 0))::bigint as behind,
-    case when bool_and(p.fresh_at is not null) then min(p.fresh_at) end as fresh_at
-from projection_position p where p.view = any ($1) group by p.view
+select v.view, v.edition, p.behind, p.fresh_at, p.parked, b.done, b.total
+from projection_view v
+left join lateral (
+    select sum(greatest(end_offset - next_offset, 0))::bigint as behind,
+        case when bool_and(fresh_at is not null) then min(fresh_at) end as fresh_at,
+        sum(parked)::bigint as parked
+    from projection_position where view = v.view
+) p on true
+left join projection_build b on b.view = v.view and b.build = v.view || '_next'
+where v.view = any ($1)
 """
 
 
@@ -72,11 +79,18 @@ class LogSigns:
 
 @dataclass(frozen=True, slots=True)
 class ViewSigns:
-    """A view: records that it has not applied, as far as Kafka's end was looked at, and when it had all."""
+    """A view, over all its partitions.
+
+    `behind`: records that it has not applied, as far as Kafka's end was looked at; `fresh_at`: when it had
+    all; `parked`: records that wait in the table; `built`: how far a build of other tables is, from 0 to 1.
+    """
 
     name: str
-    behind: int | None
-    fresh_at: datetime | None
+    edition: str | None = None
+    behind: int | None = None
+    fresh_at: datetime | None = None
+    parked: int = 0
+    built: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +136,7 @@ def _backend(row: Any) -> Backend | None:
 
 
 def _view(name: str, row: Any) -> ViewSigns:
-    return ViewSigns(name, None, None) if row is None else ViewSigns(name, row["behind"], row["fresh_at"])
+    if row is None:
+        return ViewSigns(name)
+    built = None if row["total"] is None else min(row["done"] / max(row["total"], 1), 1.0)
+    return ViewSigns(name, row["edition"], row["behind"], row["fresh_at"], row["parked"] or 0, built)

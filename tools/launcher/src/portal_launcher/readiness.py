@@ -12,10 +12,11 @@ TIMEOUT = 5.0
 
 @dataclass(frozen=True)
 class Readiness:
-    """What /readyz answered; `missing` is in the process's own words."""
+    """What /readyz answered; `missing` and `degraded` are in the process's own words."""
 
     ready: bool
     missing: str = ""
+    degraded: tuple[str, ...] = ()
 
 
 async def ask(port: int) -> Readiness:
@@ -34,12 +35,12 @@ def ask_now(port: int) -> Readiness:
         return Readiness(ready=False, missing="no answer")
     finally:
         connection.close()
-    if answer.status == http.HTTPStatus.OK:
-        return Readiness(ready=True)
+    ready = answer.status == http.HTTPStatus.OK
     try:
         said = json.loads(body)
     except ValueError:
-        return Readiness(ready=False, missing=f"status {answer.status}")
-    return Readiness(
-        ready=False, missing=json.dumps(said.get("missing", said) if isinstance(said, dict) else said)
-    )
+        return Readiness(ready, "" if ready else f"status {answer.status}")
+    if not isinstance(said, dict):
+        return Readiness(ready, "" if ready else json.dumps(said))
+    missing = "" if ready else json.dumps(said.get("missing", said))
+    return Readiness(ready, missing, tuple(map(str, said.get("degraded", ()))))

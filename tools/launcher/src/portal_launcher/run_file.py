@@ -27,6 +27,7 @@ class ProcessRecord:
     restarts: int = 0
     port: int | None = None
     http: bool = False
+    metrics_port: int | None = None
 
     @property
     def identity(self) -> ProcessId:

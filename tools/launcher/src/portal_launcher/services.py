@@ -81,6 +81,7 @@ class Wiring:
             directory=self.root,
             port=self.ports.get(name),
             http=name in self.ports,
+            metrics_port=self.ports.get(metrics_of(name)),
         )
 
     def environment(self, service: Service, name: str) -> dict[str, str]:
@@ -93,6 +94,8 @@ class Wiring:
             "HTTP_PORT": str(self.ports.get(name, 0)),
             "PYTHONUNBUFFERED": "1",
         }
+        if metrics_of(name) in self.ports:
+            told["METRICS_PORT"] = str(self.ports[metrics_of(name)])
         told |= {key: str(self.secrets / file) for key, file in service.secrets.items()}
         told |= {
             f"{called.upper()}_URL": f"http://127.0.0.1:{self.ports[called]}" for called in service.calls
@@ -102,6 +105,11 @@ class Wiring:
         if service.mails:
             told |= {"SMTP_URL": self.smtp_url, "MAIL_FROM": os.environ.get("MAIL_FROM", MAIL_FROM)}
         return told
+
+
+def metrics_of(name: str) -> str:
+    """Name the port where a process shows its figures."""
+    return f"{name}-metrics"
 
 
 def wiring_of(run: Run, layout: Layout) -> Wiring:

@@ -43,6 +43,7 @@ class Program:
     user: str | None = None
     port: int | None = None
     http: bool = False
+    metrics_port: int | None = None
 
 
 @dataclass
@@ -180,6 +181,7 @@ def describe(program: Program, process: asyncio.subprocess.Process, restarts: in
         restarts=restarts,
         port=program.port,
         http=program.http,
+        metrics_port=program.metrics_port,
     )
 
 
