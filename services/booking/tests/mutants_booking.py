@@ -156,14 +156,14 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         "then_warned_and_a_repeat_warns_the_same",
     ),
     "the list forgets a move in the same batch": (
-        rewrite(project.apply, "    if moved:", "    if moved and not booked:"),
+        rewrite(project.apply, "    if fold.moved:", "    if fold.moved and not fold.booked:"),
         _VIEW + "everything_in_one_batch_or_one_by_one_or_twice_when_projected_then_the_same_rows",
     ),
     "of many moves the first one counts": (
         rewrite(
-            project.apply,
-            "moved[appointment_id] = _place(appointment_id, visit)",
-            "moved.setdefault(appointment_id, _place(appointment_id, visit))",
+            project._fold,
+            "fold.moved[number] = _place(visit)",
+            "fold.moved.setdefault(number, _place(visit))",
         ),
         _VIEW + "everything_in_one_batch_or_one_by_one_or_twice_when_projected_then_the_same_rows",
     ),

@@ -84,11 +84,11 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _SEARCH + "anothers_hold_when_searched_then_the_doctors_time_is_hidden_while_it_lives",
     ),
     "a booking leaves its hold behind": (
-        rewrite(project._fold, "{} if hold_id is None else {hold_id: None}", "{}"),
+        rewrite(project._take, "{} if hold_id is None else {hold_id: None}", "{}"),
         _ORDER + "a_booking_that_was_held_when_cancelled_then_the_hold_does_not_come_back",
     ),
     "a move leaves the time before it": (
-        rewrite(project._fold, "{_time(event.before), _time(event.after)}", "{_time(event.after)}"),
+        rewrite(project._take, "{_time(event.before), _time(event.after)}", "{_time(event.after)}"),
         _ORDER + "a_move_to_a_held_slot_when_moved_on_then_the_hold_does_not_come_back",
     ),
     "offers and visits do not wait for each other": (
@@ -96,7 +96,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _SIDE_BY_SIDE + "[DoctorDayOpened-AppointmentBooked]",
     ),
     "facilities wait for nobody": (
-        rewrite(project.apply, "range(_LOCKS) if places else", ""),
+        rewrite(project.apply, "range(_LOCKS) if fold.places else", ""),
         _SIDE_BY_SIDE + "[DoctorDayOpened-FacilityAdded]",
     ),
     "an offer does not look for a visit that came before it": (

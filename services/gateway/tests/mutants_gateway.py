@@ -14,15 +14,15 @@ _STREAM = "services/gateway/tests/test_stream.py::test_"
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "a cancelled item stays planned": (
-        rewrite(project.apply, "cancelled=True", "cancelled=False"),
+        rewrite(project._fold, "cancelled=True", "cancelled=False"),
         _PAGE + "given_a_visit_booked_then_moved_then_cancelled_when_read_then_one_item_as_it_is_now",
     ),
     "a moved item is looked for where it moves to": (
-        rewrite(project.apply, "event.before", "event.after"),
+        rewrite(project._fold, "event.before", "event.after"),
         _PAGE + "given_a_visit_booked_then_moved_then_cancelled_when_read_then_one_item_as_it_is_now",
     ),
     "a batch forgets what it made of an appointment before": (
-        rewrite(project.apply, "changes.get(event.appointment_id) or ", ""),
+        rewrite(project._fold, "changes.get(event.appointment_id) or ", ""),
         _PAGE + "given_moves_there_and_back_in_one_batch_then_as_one_after_another",
     ),
     "the basic level sees what is over": (

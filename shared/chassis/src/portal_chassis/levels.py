@@ -9,7 +9,7 @@ from uuid import UUID
 
 from portal_events.identity import AccountCreated, IdentityConfirmed, Level
 from portal_events.topics import events_topic
-from portal_eventstore.view import Projection, Received
+from portal_eventstore.view import Bulk, Projection, Received, Rows
 
 _TABLE: Final = """
 create table if not exists levels (
@@ -28,16 +28,24 @@ on conflict (patient_id) do update set (level, position) = (excluded.level, excl
 
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
     """Write the level that each patient of the batch has in the end, in one statement."""
-    levels: dict[UUID, tuple[Level, int]] = {}
+    if levels := _fold(batch):
+        await connection.execute(_SET, *zip(*levels, strict=True))
+
+
+def rows(history: Sequence[Received]) -> Rows:
+    """Return the levels of patients whose whole history this is."""
+    return {"levels": _fold(history)}
+
+
+def _fold(batch: Sequence[Received]) -> list[tuple[UUID, str, int]]:
+    levels: dict[UUID, tuple[UUID, str, int]] = {}
     for received in batch:
         match received.event:
             case AccountCreated(patient_id=patient_id):
-                levels[patient_id] = (Level.BASIC, received.stored.position)
+                levels[patient_id] = (patient_id, Level.BASIC.value, received.stored.position)
             case IdentityConfirmed(patient_id=patient_id):
-                levels[patient_id] = (Level.FULL, received.stored.position)
-    if levels:
-        found, positions = zip(*levels.values(), strict=True)
-        await connection.execute(_SET, list(levels), [level.value for level in found], list(positions))
+                levels[patient_id] = (patient_id, Level.FULL.value, received.stored.position)
+    return list(levels.values())
 
 
 LEVELS: Final = Projection(
@@ -46,6 +54,7 @@ LEVELS: Final = Projection(
     events=(AccountCreated, IdentityConfirmed),
     table=_TABLE,
     apply=apply,
+    bulk=Bulk(rows),
 )
 
 

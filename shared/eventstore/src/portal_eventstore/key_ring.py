@@ -5,7 +5,7 @@ and forgets it after a minute, so that an erased key is soon gone from memory to
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from portal_events.topics import PATIENT_KEYS
 from portal_eventstore.decision import KeyUnavailable
 from portal_eventstore.kafka import Incoming
 from portal_eventstore.project import Projector
-from portal_eventstore.view import MalformedRecordError, Parsed, View
+from portal_eventstore.view import Bulk, MalformedRecordError, Parsed, Rows, View
 
 _CACHE_SECONDS = 60.0
 _CACHE_KEYS = 10_000
@@ -64,22 +64,22 @@ class KeyRing:
         """Keep the copy in the pool's database."""
         self._pool = pool
         self._wrap = wrap
-        self._projector = Projector(
+        self.projector = Projector(
             service=service, pool=pool, bootstrap_servers=bootstrap_servers, views=[keys_view(topic)]
         )
         self._cache: dict[UUID, _Cached] = {}
 
     async def start(self) -> None:
         """Create the table and follow `patient.keys` in the background."""
-        await self._projector.start()
+        await self.projector.start()
 
     async def stop(self) -> None:
         """Follow no more."""
-        await self._projector.stop()
+        await self.projector.stop()
 
     def problems(self) -> list[str]:
         """Say what keeps new keys from arriving."""
-        return self._projector.problems()
+        return self.projector.problems()
 
     async def key_for(self, patient_id: UUID, within: float = 2.0) -> bytes:
         """Return the patient's data key.
@@ -112,7 +112,7 @@ class KeyRing:
 
 def keys_view(topic: str) -> View[KeyRecord]:
     """Return the view that copies `patient.keys`."""
-    return View("patient_key", (topic,), _TABLE, _parse, _apply)
+    return View("patient_key", (topic,), _TABLE, _parse, _apply, bulk=Bulk(_rows))
 
 
 def _parse(record: Incoming) -> Parsed[KeyRecord]:
@@ -125,16 +125,26 @@ def _parse(record: Incoming) -> Parsed[KeyRecord]:
 
 
 async def _apply(connection: Any, records: Sequence[KeyRecord]) -> None:
-    # Per patient the last record decides.
-    last = {record.patient_id: record.wrapped for record in records}
+    last = _last(records)
     erased = [patient_id for patient_id, wrapped in last.items() if wrapped is None]
-    kept = [wrapped for wrapped in last.values() if wrapped is not None]
     if erased:
         await connection.execute("delete from patient_key where patient_id = any ($1)", erased)
-    if kept:
-        await connection.execute(
-            _PUT,
-            [wrapped.patient_id for wrapped in kept],
-            [wrapped.kek_version for wrapped in kept],
-            [wrapped.ciphertext for wrapped in kept],
-        )
+    if kept := _kept(last):
+        await connection.execute(_PUT, *zip(*kept, strict=True))
+
+
+def _rows(history: Sequence[KeyRecord]) -> Rows:
+    return {"patient_key": _kept(_last(history))}
+
+
+def _last(records: Sequence[KeyRecord]) -> dict[UUID, WrappedKey | None]:
+    """Return what the last record of each patient says: it decides."""
+    return {record.patient_id: record.wrapped for record in records}
+
+
+def _kept(last: Mapping[UUID, WrappedKey | None]) -> list[tuple[UUID, int, bytes]]:
+    return [
+        (wrapped.patient_id, wrapped.kek_version, wrapped.ciphertext)
+        for wrapped in last.values()
+        if wrapped is not None
+    ]

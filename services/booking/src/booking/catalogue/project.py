@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from portal_events.booking import DoctorAdded, DoctorDayOpened, FacilityAdded, ServiceAdded
 from portal_events.topics import events_topic
-from portal_eventstore.view import Projection, Received
+from portal_eventstore.view import Bulk, Projection, Received, Rows
 
 # unnest would flatten an array of arrays: modes, levels and languages each travel as one text.
 _SERVICES = """
@@ -43,29 +44,46 @@ on conflict (doctor_id) do nothing
 
 _PRACTICES = """
 insert into catalogue_practice (doctor_id, service_id, facility_id)
-select distinct * from unnest($1::uuid[], $2::uuid[], $3::uuid[])
+select * from unnest($1::uuid[], $2::uuid[], $3::uuid[])
 on conflict do nothing
 """
 
 
+_STATEMENTS = {
+    "catalogue_service": _SERVICES,
+    "catalogue_facility": _FACILITIES,
+    "catalogue_doctor": _DOCTORS,
+    "catalogue_practice": _PRACTICES,
+}
+
+
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
     """Add what the batch says of the network, each kind in one statement."""
-    rows: dict[str, list[tuple[Any, ...]]] = {_SERVICES: [], _FACILITIES: [], _DOCTORS: [], _PRACTICES: []}
-    for received in batch:
+    for table, added in rows(batch).items():
+        if added:
+            plain = ((" ".join(v) if isinstance(v, tuple) else v for v in row) for row in added)
+            await connection.execute(_STATEMENTS[table], *zip(*plain, strict=True))
+
+
+def rows(history: Sequence[Received]) -> Rows:
+    """Return the rows that events add; of an entity the first word counts."""
+    services: dict[UUID, tuple[Any, ...]] = {}
+    facilities: dict[UUID, tuple[Any, ...]] = {}
+    doctors: dict[UUID, tuple[Any, ...]] = {}
+    practices: dict[tuple[Any, ...], None] = {}
+    for received in history:
         match received.event:
             case ServiceAdded() as service:
-                rows[_SERVICES].append(_service(service))
+                services.setdefault(service.service_id, _service(service))
             case FacilityAdded() as place:
-                rows[_FACILITIES].append(_facility(place))
+                facilities.setdefault(place.facility_id, _facility(place))
             case DoctorAdded() as doctor:
-                languages = " ".join(doctor.languages)
-                rows[_DOCTORS].append((doctor.doctor_id, doctor.name, doctor.pwz, languages))
+                row = (doctor.doctor_id, doctor.name, doctor.pwz, doctor.languages)
+                doctors.setdefault(doctor.doctor_id, row)
             case DoctorDayOpened(doctor_id=doctor_id, slots=slots):
-                offered = {(doctor_id, slot.service_id, slot.facility_id) for slot in slots}
-                rows[_PRACTICES] += offered
-    for statement, added in rows.items():
-        if added:
-            await connection.execute(statement, *zip(*added, strict=True))
+                practices |= {(doctor_id, slot.service_id, slot.facility_id): None for slot in slots}
+    added = (services.values(), facilities.values(), doctors.values(), practices)
+    return {table: list(of_one) for table, of_one in zip(_STATEMENTS, added, strict=True)}
 
 
 def _service(service: ServiceAdded) -> tuple[Any, ...]:
@@ -74,8 +92,8 @@ def _service(service: ServiceAdded) -> tuple[Any, ...]:
         service.name,
         service.name_en,
         service.kind.value,
-        " ".join(service.modes),
-        " ".join(service.levels),
+        tuple(mode.value for mode in service.modes),
+        tuple(level.value for level in service.levels),
         service.referral_required,
         service.price,
         service.covered,
@@ -103,4 +121,5 @@ CATALOGUE = Projection(
     events=(ServiceAdded, FacilityAdded, DoctorAdded, DoctorDayOpened),
     table=Path(__file__).with_name("table.sql").read_text(encoding="utf-8"),
     apply=apply,
+    bulk=Bulk(rows),
 )

@@ -6,7 +6,7 @@ arrives second works them out from the tables as they then are, so that every or
 lock on the doctors concerned keeps the sides from passing each other unseen in transactions side by side.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from booking.free_slots.part_of_day import part_of_day
 from booking.rules.time_overlap import LONGEST_MINUTES
+from portal_events.base import Event
 from portal_events.booking import (
     AppointmentBooked,
     AppointmentCancelled,
@@ -27,13 +28,16 @@ from portal_events.booking import (
     SlotHeld,
 )
 from portal_events.topics import events_topic
-from portal_eventstore.view import Projection, Received
+from portal_eventstore.view import Bulk, Projection, Received, Rows
 
 _LOCKS = 64
 """Doctors share locks, so that a large batch does not need a large number of them."""
 
-Busy = tuple[UUID, UUID, UUID, datetime, datetime, datetime | None]
-"""A row of free_slots_busy; the last is None for what does not lapse."""
+_NEVER = datetime.max  # noqa: DTZ901  a mark, no instant
+"""What asyncpg writes as infinity."""
+
+Busy = tuple[UUID, UUID, UUID, datetime, datetime, datetime]
+"""A row of free_slots_busy."""
 
 Time = tuple[UUID, datetime, datetime]
 """A doctor's time: from, and until."""
@@ -84,41 +88,122 @@ on conflict (slot_id) do nothing
 """  # noqa: S608  as above
 _FREE = "delete from free_slots_busy where id = any ($1::uuid[])"
 _BUSY = """
-insert into free_slots_busy (id, patient_id, doctor_id, starts_at, ends_at, expires_at)
-select id, patient_id, doctor_id, starts_at, ends_at, coalesce(expires_at, 'infinity')
-from unnest(
+insert into free_slots_busy (id, doctor_id, patient_id, starts_at, ends_at, expires_at)
+select * from unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[]
-) as b (id, patient_id, doctor_id, starts_at, ends_at, expires_at)
+)
 on conflict (id) do update
 set doctor_id = excluded.doctor_id, starts_at = excluded.starts_at, ends_at = excluded.ends_at
 """
 
 
+# What rows() leaves open. Where the address came, both are set at once, so that a row is written once.
+_SETTLE = f"""
+update free_slots_offer o set city = p.city, street = p.street, taken = {_BOOKED}
+from free_slots_place p where o.facility_id = p.facility_id;
+update free_slots_offer o set taken = true where o.city is null and {_BOOKED}
+"""  # noqa: S608  as above
+
+
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
     """Write the batch's offers, and the busy times that are left of it in the end."""
-    events = [received.event for received in batch]
-    doctors = [(event.doctor_id, event.name) for event in events if isinstance(event, DoctorAdded)]
-    places = [
-        (event.facility_id, event.city, event.street) for event in events if isinstance(event, FacilityAdded)
-    ]
-    offers = [row for event in events if isinstance(event, DoctorDayOpened) for row in _offers(event)]
-    times = _fold(events)
-    whose = {row[1] for row in offers} | {doctor_id for doctor_id, *_ in times.changed}
-    if locks := range(_LOCKS) if places else sorted({doctor_id.int % _LOCKS for doctor_id in whose}):
+    fold = _fold(batch)
+    whose = {row[1] for row in fold.offers.values()} | {doctor_id for doctor_id, *_ in fold.changed}
+    if locks := range(_LOCKS) if fold.places else sorted({doctor_id.int % _LOCKS for doctor_id in whose}):
         await connection.execute(_LOCK, locks)
-    if doctors:  # before their days, which come on the same partition
-        await connection.execute(_DOCTORS, *zip(*doctors, strict=True))
-    if places:
-        await connection.execute(_PLACES, *zip(*places, strict=True))
-        await connection.execute(_ADDRESSES, [facility_id for facility_id, *_ in places])
-    if free := [number for number, row in times.busy.items() if row is None]:
+    if fold.doctors:  # before their days, which come on the same partition
+        await connection.execute(_DOCTORS, *zip(*fold.doctors.items(), strict=True))
+    if fold.places:
+        await connection.execute(_PLACES, *zip(*fold.places.values(), strict=True))
+        await connection.execute(_ADDRESSES, list(fold.places))
+    if free := [number for number, row in fold.busy.items() if row is None]:
         await connection.execute(_FREE, free)
-    if taken := [row for row in times.busy.values() if row is not None]:
+    if taken := fold.taken():
         await connection.execute(_BUSY, *zip(*taken, strict=True))
-    if offers:
-        await connection.execute(_OFFERS, *zip(*offers, strict=True))
-    if times.changed:
-        await connection.execute(_TAKEN, *zip(*times.changed, strict=True))
+    if fold.offers:
+        await connection.execute(_OFFERS, *zip(*fold.offers.values(), strict=True))
+    if fold.changed:
+        await connection.execute(_TAKEN, *zip(*fold.changed, strict=True))
+
+
+def rows(history: Sequence[Received]) -> Rows:
+    """Return offers and busy times of doctors and patients whose whole history this is.
+
+    Where the offers are and which are taken, others' events tell: `_SETTLE` writes it.
+    """
+    fold = _fold(history)
+    return {
+        "free_slots_doctor": list(fold.doctors.items()),
+        "free_slots_place": list(fold.places.values()),
+        "free_slots_offer": [
+            (
+                slot_id,
+                doctor_id,
+                fold.doctors.get(doctor_id),
+                service_id,
+                facility_id,
+                None,
+                None,
+                *rest,
+                False,
+            )
+            for slot_id, doctor_id, service_id, facility_id, *rest in fold.offers.values()
+        ],
+        "free_slots_busy": fold.taken(),
+    }
+
+
+@dataclass(slots=True)
+class _Fold:
+    """What is offered, where and by whom, what each appointment and hold takes in the end (None: nothing).
+
+    `changed`: the times that appointments took or gave back.
+    """
+
+    doctors: dict[UUID, str] = field(default_factory=dict)
+    places: dict[UUID, tuple[UUID, str, str]] = field(default_factory=dict)
+    offers: dict[UUID, tuple[Any, ...]] = field(default_factory=dict)
+    busy: dict[UUID, Busy | None] = field(default_factory=dict)
+    changed: set[Time] = field(default_factory=set)
+
+    def taken(self) -> list[Busy]:
+        """Return the rows of what takes a time."""
+        return [row for row in self.busy.values() if row is not None]
+
+
+def _fold(batch: Sequence[Received]) -> _Fold:
+    fold = _Fold()
+    for received in batch:
+        match received.event:
+            case DoctorAdded(doctor_id=doctor_id, name=name):
+                fold.doctors.setdefault(doctor_id, name)
+            case FacilityAdded(facility_id=facility_id) as place:
+                fold.places.setdefault(facility_id, (facility_id, place.city, place.street))
+            case DoctorDayOpened() as day:
+                for offer in _offers(day):
+                    fold.offers.setdefault(offer[0], offer)
+            case event:
+                _take(fold, event)
+    return fold
+
+
+def _take(fold: _Fold, event: Event) -> None:
+    match event:
+        case SlotHeld(hold_id=hold_id):
+            fold.busy[hold_id] = _busy(hold_id, event.patient_id, event, event.expires_at)
+        case HoldReleased(hold_id=hold_id):
+            fold.busy[hold_id] = None
+        case AppointmentBooked(appointment_id=number, hold_id=hold_id):
+            fold.busy[number] = _busy(number, event.patient_id, event)
+            fold.busy |= {} if hold_id is None else {hold_id: None}
+            fold.changed.add(_time(event))
+        case AppointmentMoved(appointment_id=number, hold_id=hold_id):
+            fold.busy[number] = _busy(number, event.patient_id, event.after)
+            fold.busy |= {} if hold_id is None else {hold_id: None}
+            fold.changed |= {_time(event.before), _time(event.after)}
+        case AppointmentCancelled(appointment_id=number):
+            fold.busy[number] = None
+            fold.changed.add(_time(event.visit))
 
 
 def _offers(day: DoctorDayOpened) -> Iterator[tuple[Any, ...]]:
@@ -137,34 +222,9 @@ def _offers(day: DoctorDayOpened) -> Iterator[tuple[Any, ...]]:
         )
 
 
-@dataclass(slots=True)
-class _Times:
-    """What each appointment and hold takes in the end (None: nothing), and what appointments changed."""
-
-    busy: dict[UUID, Busy | None] = field(default_factory=dict)
-    changed: set[Time] = field(default_factory=set)
-
-
-def _fold(events: Collection[Any]) -> _Times:
-    times = _Times()
-    for event in events:
-        match event:
-            case SlotHeld(hold_id=hold_id):
-                times.busy[hold_id] = (hold_id, event.patient_id, *_time(event), event.expires_at)
-            case HoldReleased(hold_id=hold_id):
-                times.busy[hold_id] = None
-            case AppointmentBooked(appointment_id=number, hold_id=hold_id):
-                times.busy[number] = (number, event.patient_id, *_time(event), None)
-                times.busy |= {} if hold_id is None else {hold_id: None}
-                times.changed.add(_time(event))
-            case AppointmentMoved(appointment_id=number, hold_id=hold_id):
-                times.busy[number] = (number, event.patient_id, *_time(event.after), None)
-                times.busy |= {} if hold_id is None else {hold_id: None}
-                times.changed |= {_time(event.before), _time(event.after)}
-            case AppointmentCancelled(appointment_id=number):
-                times.busy[number] = None
-                times.changed.add(_time(event.visit))
-    return times
+def _busy(number: UUID, patient_id: UUID, visit: Any, expires_at: datetime = _NEVER) -> Busy:
+    doctor_id, starts_at, ends_at = _time(visit)
+    return (number, doctor_id, patient_id, starts_at, ends_at, expires_at)
 
 
 def _time(visit: Any) -> Time:
@@ -186,4 +246,6 @@ FREE_SLOTS = Projection(
     ),
     table=Path(__file__).with_name("table.sql").read_text(encoding="utf-8"),
     apply=apply,
+    shared_rows=True,
+    bulk=Bulk(rows, _SETTLE),
 )

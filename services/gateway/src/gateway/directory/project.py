@@ -10,7 +10,7 @@ from typing import Any, Final
 from portal_events.base import Event
 from portal_events.booking import DoctorAdded, FacilityAdded, ServiceAdded
 from portal_events.topics import events_topic
-from portal_eventstore.view import Projection, Received
+from portal_eventstore.view import Bulk, Projection, Received, Rows
 
 _UPSERT: Final = """
 insert into directory (id, name, name_en, street, postal_code, city, phone)
@@ -22,10 +22,18 @@ on conflict (id) do update set (name, name_en, street, postal_code, city, phone)
 
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
     """Write the entities of a batch, in one statement."""
-    # Of an entity that is named twice in a batch the last counts: one statement may write a row only once.
-    rows = {received.event.subject: _row(received.event) for received in batch}
-    if rows:
-        await connection.execute(_UPSERT, *map(list, zip(*rows.values(), strict=True)))
+    if last := _last(batch):
+        await connection.execute(_UPSERT, *map(list, zip(*last, strict=True)))
+
+
+def rows(history: Sequence[Received]) -> Rows:
+    """Return the rows of entities whose whole history this is."""
+    return {"directory": _last(history)}
+
+
+def _last(batch: Sequence[Received]) -> list[tuple[object, ...]]:
+    # Of an entity that is named twice the last counts: one statement may write a row only once.
+    return list({received.event.subject: _row(received.event) for received in batch}.values())
 
 
 def _row(event: Event) -> tuple[object, ...]:
@@ -47,4 +55,5 @@ DIRECTORY: Final = Projection(
     events=(ServiceAdded, FacilityAdded, DoctorAdded),
     table=Path(__file__).with_name("table.sql").read_text(encoding="utf-8"),
     apply=apply,
+    bulk=Bulk(rows),
 )

@@ -16,7 +16,7 @@ from gateway.timeline.kind import KIND_OF_MODE
 from portal_chassis.levels import LEVELS
 from portal_events.booking import AppointmentBooked, AppointmentCancelled, AppointmentMoved, Source, Visit
 from portal_events.topics import events_topic
-from portal_eventstore.view import Projection, Received
+from portal_eventstore.view import Bulk, Projection, Received, Rows
 
 CHANGED: Final = "timeline"
 """The channel; a payload is ids of patients, separated by spaces."""
@@ -28,11 +28,11 @@ _IDS_OF_A_PAYLOAD: Final = 200
 # event that is replayed from the parked ones may be in the rows already.
 _WRITE: Final = """
 with change as materialized (
-    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[],
-        $6::timestamptz[], $7::text[], $8::integer[], $9::text[], $10::uuid[], $11::uuid[], $12::uuid[],
-        $13::boolean[], $14::bigint[])
-    as c (patient_id, appointment_id, id, source, was, starts_at, kind, minutes, zone, service_id, doctor_id,
-        facility_id, cancelled, position)
+    select * from unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::integer[], $6::text[],
+        $7::uuid[], $8::uuid[], $9::uuid[], $10::uuid[], $11::text[], $12::boolean[], $13::bigint[],
+        $14::timestamptz[])
+    as c (patient_id, starts_at, id, kind, minutes, zone, service_id, doctor_id, facility_id,
+        appointment_id, source, cancelled, position, was)
 ), added as (
     insert into timeline (patient_id, starts_at, id, kind, minutes, zone, service_id, doctor_id, facility_id,
         appointment_id, source, cancelled, position)
@@ -55,7 +55,7 @@ _TELL: Final = "select pg_notify($1, told) from unnest($2::text[]) as told"
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What a batch makes of one appointment: `booked` in it, or standing in a row at the time `was`."""
+    """What events make of one appointment: `booked` among them, or standing in a row at the time `was`."""
 
     patient_id: UUID
     booked: tuple[UUID, Source] | None
@@ -64,9 +64,42 @@ class _Change:
     cancelled: bool
     position: int
 
+    def row(self, appointment_id: UUID) -> tuple[object, ...]:
+        """Return the appointment's row, in the order of the table; without id and source where it stands."""
+        event_id, source = self.booked or (None, None)
+        visit = self.visit
+        return (
+            self.patient_id,
+            visit.starts_at,
+            event_id,
+            KIND_OF_MODE[visit.mode],
+            visit.minutes,
+            visit.zone,
+            visit.service_id,
+            visit.doctor_id,
+            visit.facility_id,
+            appointment_id,
+            source,
+            self.cancelled,
+            self.position,
+        )
+
 
 async def apply(connection: Any, batch: Sequence[Received]) -> None:
     """Write what a batch makes of each appointment, and tell the patients' streams, in one statement."""
+    if changes := _fold(batch):
+        rows = [(*change.row(appointment_id), change.was) for appointment_id, change in changes.items()]
+        told = payloads(change.patient_id for change in changes.values())
+        await connection.execute(_WRITE, *map(list, zip(*rows, strict=True)), CHANGED, told)
+
+
+def rows(history: Sequence[Received]) -> Rows:
+    """Return the items of patients whose whole history this is."""
+    changes = _fold(history).items()
+    return {"timeline": [change.row(appointment_id) for appointment_id, change in changes if change.booked]}
+
+
+def _fold(batch: Sequence[Received]) -> dict[UUID, _Change]:
     changes: dict[UUID, _Change] = {}
     for received in batch:
         position = received.stored.position
@@ -77,15 +110,11 @@ async def apply(connection: Any, batch: Sequence[Received]) -> None:
                 changes.setdefault(event.appointment_id, new)
             case AppointmentMoved() as event:
                 before = changes.get(event.appointment_id) or _standing(event.patient_id, event.before)
-                after = replace(before, visit=event.after, position=position)
-                changes[event.appointment_id] = after
+                changes[event.appointment_id] = replace(before, visit=event.after, position=position)
             case AppointmentCancelled() as event:
                 before = changes.get(event.appointment_id) or _standing(event.patient_id, event.visit)
                 changes[event.appointment_id] = replace(before, cancelled=True, position=position)
-    if changes:
-        rows = [_row(appointment_id, change) for appointment_id, change in changes.items()]
-        told = payloads(change.patient_id for change in changes.values())
-        await connection.execute(_WRITE, *map(list, zip(*rows, strict=True)), CHANGED, told)
+    return changes
 
 
 async def apply_levels(connection: Any, batch: Sequence[Received]) -> None:
@@ -105,31 +134,13 @@ def _standing(patient_id: UUID, visit: Visit) -> _Change:
     return _Change(patient_id, None, visit.starts_at, visit, cancelled=False, position=0)
 
 
-def _row(appointment_id: UUID, change: _Change) -> tuple[object, ...]:
-    visit = change.visit
-    return (
-        change.patient_id,
-        appointment_id,
-        *(change.booked or (None, None)),
-        change.was,
-        visit.starts_at,
-        KIND_OF_MODE[visit.mode],
-        visit.minutes,
-        visit.zone,
-        visit.service_id,
-        visit.doctor_id,
-        visit.facility_id,
-        change.cancelled,
-        change.position,
-    )
-
-
 TIMELINE: Final = Projection(
     view="timeline",
     topics=(events_topic("booking"),),
     events=(AppointmentBooked, AppointmentMoved, AppointmentCancelled),
     table=Path(__file__).with_name("table.sql").read_text(encoding="utf-8"),
     apply=apply,
+    bulk=Bulk(rows),
 )
 TOLD_LEVELS: Final = replace(LEVELS, apply=apply_levels)
 """The view `levels`, whose changes the streams are told of."""
