@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import httpx
-import pytest
+
+from portal_faults.running import DEADLINE
 
 from .people import Person, Typed
-from .running import DEADLINE, POLL
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 
 T = TypeVar("T")
-
-
-async def eventually(look: Callable[[], Awaitable[T | None]], what: str, within: float = DEADLINE) -> T:
-    """Look again and again until something is there; fail by name when it does not come."""
-    deadline = time.monotonic() + within
-    while not (found := await look()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {within:.0f} s: {what}")
-        await asyncio.sleep(POLL)
-    return found
 
 
 def code_of(response: httpx.Response) -> str:

@@ -18,11 +18,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from portal_events.topics import TOPICS
+from portal_faults.running import RunningPortal, eventually
 from portal_launcher.ports import is_free
 
-from .browser import Browser, Patient, eventually
+from .browser import Browser, Patient
 from .people import Typed
-from .running import RunningPortal
 
 SERVICES = ("identity", "booking", "gateway")
 

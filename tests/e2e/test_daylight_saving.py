@@ -14,9 +14,9 @@ from portal_events.booking import Mode
 from portal_eventstore.command import Context
 from portal_eventstore.execute import Decider
 from portal_eventstore.postgres import PostgresStore
+from portal_faults.running import RunningPortal, eventually
 
-from .browser import WARSAW, Patient, eventually
-from .running import RunningPortal
+from .browser import WARSAW, Patient
 
 pytestmark = pytest.mark.connected
 

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from portal_events.topics import PARTITIONS, partition_for
+from portal_faults.running import RunningPortal, eventually
 
-from .browser import Browser, Patient, eventually
+from .browser import Browser, Patient
 from .conftest import Arrive, SignUp
 from .people import Typed
-from .running import RunningPortal
 
 pytestmark = pytest.mark.connected
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from portal_bench.people import signed_in
+from portal_faults.running import RunningPortal, eventually
 
-from .browser import Browser, apart, code_of, eventually
+from .browser import Browser, apart, code_of
 from .conftest import Arrive, SignUp
-from .running import RunningPortal
 
 pytestmark = pytest.mark.connected
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from portal_faults.running import RunningPortal
+
 from .browser import Browser, Patient, apart, refused
 from .conftest import Arrive, SignUp
-from .running import RunningPortal
 
 pytestmark = pytest.mark.connected
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from portal_faults.running import RunningPortal
+
 from .browser import WARSAW, Browser, Patient, apart, field_codes, refused
 from .conftest import SignUp
-from .running import RunningPortal
 
 pytestmark = pytest.mark.connected
 

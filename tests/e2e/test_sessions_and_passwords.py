@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from .browser import Patient, eventually, field_codes, refused
+from portal_faults.running import RunningPortal, eventually
+
+from .browser import Patient, field_codes, refused
 from .conftest import Arrive, SignUp
 from .people import Typed
-from .running import RunningPortal
 
 pytestmark = pytest.mark.connected
 

@@ -13,14 +13,14 @@ import asyncpg
 import httpx
 import pytest
 
+from portal_faults.running import RunningPortal, eventually
 from portal_launcher.processes import is_alive
 from portal_launcher.readiness import ask
 from portal_launcher.run_file import ProcessRecord
 
-from .browser import Browser, Patient, apart, eventually, refused
+from .browser import Browser, Patient, apart, refused
 from .conftest import SignUp, environment
 from .people import Typed
-from .running import RunningPortal
 
 pytestmark = pytest.mark.connected
 

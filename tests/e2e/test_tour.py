@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from portal_faults.running import RunningPortal
 from portal_launcher.layout import ROOT
 
 from .people import Typed
-from .running import RunningPortal
 
 pytestmark = pytest.mark.connected
 

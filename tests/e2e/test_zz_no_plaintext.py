@@ -11,11 +11,11 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from portal_events.topics import TOPICS
+from portal_faults.running import RunningPortal
 
 from .browser import Patient
 from .conftest import environment
 from .people import Typed
-from .running import RunningPortal
 
 pytestmark = pytest.mark.connected
 

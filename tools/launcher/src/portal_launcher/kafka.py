@@ -11,7 +11,9 @@ import os
 import shutil
 import signal
 import subprocess
-from dataclasses import dataclass
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from portal_launcher.faults import DID_NOT_START, Fault
@@ -32,14 +34,26 @@ rootLogger.appenderRef.console.ref = console
 
 
 @dataclass(frozen=True)
+class Door:
+    """A further listener: where the broker listens, and the port at which clients of it are told to come."""
+
+    port: int
+    advertised: int
+
+
+NO_DOORS: Mapping[str, Door] = types.MappingProxyType({})
+
+
+@dataclass(frozen=True)
 class Kafka:
-    """One broker: its folder, its ports, its jars and its Java."""
+    """One broker: its folder, its ports, its jars and its Java. `doors`: by name, in capitals."""
 
     folder: Path
     port: int
     controller_port: int
     jars: list[Path]
     java: str
+    doors: Mapping[str, Door] = field(default_factory=dict)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -89,14 +103,16 @@ class Kafka:
 
     def properties(self) -> str:
         """Write server.properties."""
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
+        inside = {"PLAINTEXT": self.port, "CONTROLLER": self.controller_port}
+        listening = inside | {name: door.port for name, door in self.doors.items()}
+        advertised = inside | {name: door.advertised for name, door in self.doors.items()}
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
-            "listeners": listeners,
-            "advertised.listeners": listeners,
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": _places(listening),
+            "advertised.listeners": _places(advertised),
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listening),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.data),
             "offsets.topic.num.partitions": "1",
@@ -116,6 +132,10 @@ class Kafka:
     @property
     def _settings(self) -> str:
         return str(self.folder / "server.properties")
+
+
+def _places(listeners: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
 
 
 async def accepts(port: int) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from portal_launcher.artifacts import fetch, is_here
 from portal_launcher.java import find_java
-from portal_launcher.kafka import Kafka, accepts
+from portal_launcher.kafka import NO_DOORS, Door, Kafka, accepts
 from portal_launcher.layout import Layout
 from portal_launcher.postgres import Postgres, data_folder, unpack
 from portal_launcher.progress import Progress
@@ -41,14 +41,18 @@ async def start_postgres(
 
 
 async def start_kafka(
-    layout: Layout, ports: Mapping[str, int], supervisor: Supervisor, progress: Progress
+    layout: Layout,
+    ports: Mapping[str, int],
+    supervisor: Supervisor,
+    progress: Progress,
+    doors: Mapping[str, Door] = NO_DOORS,
 ) -> Kafka:
-    """Fetch, format and start Kafka."""
+    """Fetch, format and start Kafka; `doors` are further listeners."""
     if not is_here("kafka", layout.dependencies):
         progress.say("downloading Kafka 4.4.0 (45 jars, 43 MB)")
     jars = await asyncio.to_thread(fetch, "kafka", layout.dependencies)
     java = await asyncio.to_thread(find_java)
-    kafka = Kafka(layout.state / "kafka", ports["kafka"], ports["kafka-controller"], jars, java)
+    kafka = Kafka(layout.state / "kafka", ports["kafka"], ports["kafka-controller"], jars, java, doors)
     await asyncio.to_thread(kafka.prepare)
 
     async def listening() -> bool:

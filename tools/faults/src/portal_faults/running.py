@@ -1,39 +1,59 @@
-"""How is a whole portal run, looked into and hurt by a test?
+"""How is a whole portal run, looked into and hurt?
 
-`./portal up --split` in a process of its own, with a state of its own, beside the servers of `./portal test`.
+`./portal up --split` in a process of its own, with a state of its own, on servers that are given to it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
-import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from portal_launcher.layout import ROOT
 from portal_launcher.processes import die_with_parent, group_members, is_alive
 from portal_launcher.run_file import ProcessRecord, Run, read_run
 
+T = TypeVar("T")
+
 POLL = 0.05
 DEADLINE = 60.0  # seconds; on an idle machine everything takes a fraction of it
+
+
+class BrokenPromiseError(AssertionError):
+    """The portal did not do what it should have done by now."""
 
 
 def until(check: Callable[[], bool], what: str, within: float = DEADLINE) -> None:
     """Wait until something holds, and fail by name when it does not. Not for the event loop."""
     deadline = time.monotonic() + within
     while not check():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {within:.0f} s: {what}")
+        require(time.monotonic() < deadline, f"not within {within:.0f} s: {what}")
         time.sleep(POLL)
+
+
+async def eventually(look: Callable[[], Awaitable[T | None]], what: str, within: float = DEADLINE) -> T:
+    """Look again and again until something is there; fail by name when it does not come."""
+    deadline = time.monotonic() + within
+    while not (found := await look()):
+        require(time.monotonic() < deadline, f"not within {within:.0f} s: {what}")
+        await asyncio.sleep(POLL)
+    return found
+
+
+def require(held: object, broken: str) -> None:
+    """Raise BrokenPromiseError with these words unless something held."""
+    if not held:
+        raise BrokenPromiseError(broken)
 
 
 @dataclass
@@ -76,11 +96,16 @@ class RunningPortal:
             **{f"DATABASE_URL_{name.upper()}": url for name, url in self.database_urls.items()},
         }
 
+    @property
+    def command(self) -> Sequence[str]:
+        """What brings it up."""
+        return [sys.executable, str(ROOT / "portal"), "up", "--split", "--port", str(self.port)]
+
     def start(self) -> None:
         """Bring it up and wait until it says that it is ready."""
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "portal"), "up", "--split", "--port", str(self.port)],
+            self.process = subprocess.Popen(  # noqa: S603 - our own programs
+                self.command,
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -89,13 +114,13 @@ class RunningPortal:
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - no threads yet
             )
         until(lambda: self.is_ready() or self.has_ended(), "the portal is ready", 120)
-        assert not self.has_ended(), f"the portal did not start:\n{self.said()}"
+        require(not self.has_ended(), f"the portal did not start:\n{self.said()}")
 
     def stop(self) -> None:
         """Stop it as `./portal down` does, and see that it ends well and leaves no process."""
-        assert self.process is not None
+        process = self._launcher()
         children = self.run().processes
-        down = subprocess.run(
+        down = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, str(ROOT / "portal"), "down"],
             cwd=ROOT,
             env=self.environment,
@@ -104,16 +129,15 @@ class RunningPortal:
             timeout=DEADLINE,
             check=False,
         )
-        assert down.returncode == 0, down.stdout + down.stderr
-        assert self.process.wait(DEADLINE) == 0, self.said()
+        require(down.returncode == 0, down.stdout + down.stderr)
+        require(process.wait(DEADLINE) == 0, self.said())
         left = {child.name: group_members(child.pid) for child in children if group_members(child.pid)}
-        assert not left, f"processes were left: {left}"
-        assert not (self.state / "run.json").exists()
+        require(not left, f"processes were left: {left}")
+        require(not (self.state / "run.json").exists(), "run.json was left")
 
     def has_ended(self) -> bool:
         """Tell whether the launcher is gone."""
-        assert self.process is not None
-        return self.process.poll() is not None
+        return self._launcher().poll() is not None
 
     def is_ready(self) -> bool:
         """Tell whether the launcher found everything ready."""
@@ -127,8 +151,14 @@ class RunningPortal:
     def run(self) -> Run:
         """Return run.json."""
         found = read_run(self.state / "run.json")
-        assert found is not None, "there is no run.json"
+        if found is None:
+            raise BrokenPromiseError("there is no run.json")
         return found
+
+    def _launcher(self) -> subprocess.Popen[bytes]:
+        if self.process is None:
+            raise BrokenPromiseError("the portal was not started")
+        return self.process
 
     def record(self, name: str) -> ProcessRecord:
         """Return what run.json says of one process."""
@@ -137,7 +167,7 @@ class RunningPortal:
     def hurt(self, name: str, number: int) -> ProcessRecord:
         """Send a signal to a process with all its children; return who got it."""
         record = self.record(name)
-        assert is_alive(record.identity)
+        require(is_alive(record.identity), f"{name} does not live")
         os.killpg(record.pid, number)
         return record
 
@@ -201,5 +231,5 @@ class RunningPortal:
 
 async def partitions_of(consumer: Any, topic: str) -> list[int]:
     """Return a topic's partitions, asking the broker: a consumer knows of those only that it reads."""
-    metadata = await consumer._client.fetch_all_metadata()
+    metadata = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - there is no public way
     return sorted(metadata.partitions_for_topic(topic) or ())
