@@ -8,8 +8,11 @@ that somebody sent.
 import asyncio
 import contextlib
 import platform
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import accumulate
 from typing import Any, Final
 
 from prometheus_client import (
@@ -20,13 +23,14 @@ from prometheus_client import (
     disable_created_metrics,
     start_http_server,
 )
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from portal_eventstore.execute import Tally
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_LIMITS: Final = (*map(str, _REQUEST_BUCKETS), "+Inf")
 _DELAY_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _DELAY_SECONDS: Final = 0.25
 
@@ -41,20 +45,14 @@ class Metrics:
         """Begin with what every process has."""
         self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.registry)
-        self._requests = Histogram(
-            "portal_http_request_duration_seconds",
-            "Requests by route template, method and class of status",
-            ("route", "method", "status"),
-            buckets=_REQUEST_BUCKETS,
-            registry=self.registry,
-        )
+        self.add(self._requests)
         self._delay = Histogram(
             "portal_event_loop_delay_seconds",
             f"By how much a task that sleeps {_DELAY_SECONDS} s wakes up late",
             buckets=_DELAY_BUCKETS,
             registry=self.registry,
         )
-        self._observe: dict[tuple[str, str, int], Callable[[float], None]] = {}
+        self._counted: dict[tuple[str, str, int], _Spread] = {}
 
     def describe(self, service: str, role: str) -> None:
         """Say what this process is."""
@@ -77,15 +75,13 @@ class Metrics:
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request. `route` is a template; `status` 0 is an answer that never began."""
-        # The hot path: neither the labels' look-up nor its lock is paid twice for the same three.
-        observe = self._observe.get((route, method, status))
-        if observe is None:
+        # The hot path: three look-ups and two additions, where the library's own histogram takes locks.
+        spread = self._counted.get((route, method, status))
+        if spread is None:
             known = method if method in _METHODS else "other"
-            kind = f"{status // 100}xx" if status else "none"
-            observe = self._requests.labels(route, known, kind).observe
-            if known == method:
-                self._observe[route, method, status] = observe
-        observe(seconds)
+            spread = self._counted.setdefault((route, known, status), _Spread())
+        spread.counts[bisect_left(_REQUEST_BUCKETS, seconds)] += 1
+        spread.seconds += seconds
 
     @contextlib.contextmanager
     def served(self, host: str, port: int) -> Iterator[None]:
@@ -115,6 +111,35 @@ class Metrics:
             began = clock()
             await asyncio.sleep(_DELAY_SECONDS)
             self._delay.observe(max(clock() - began - _DELAY_SECONDS, 0.0))
+
+    def _requests(self) -> Iterator[Metric]:
+        classes: dict[tuple[str, str, str], _Spread] = {}
+        for (route, method, status), spread in list(self._counted.items()):
+            kind = f"{status // 100}xx" if status else "none"
+            classes.setdefault((route, method, kind), _Spread()).add(spread)
+        family = HistogramMetricFamily(
+            "portal_http_request_duration_seconds",
+            "Requests by route template, method and class of status",
+            labels=("route", "method", "status"),
+        )
+        for labels, spread in classes.items():
+            reached = accumulate(spread.counts)
+            buckets = [(limit, count) for limit, count in zip(_LIMITS, reached, strict=True)]
+            family.add_metric(labels, buckets, spread.seconds)
+        yield family
+
+
+@dataclass(slots=True)
+class _Spread:
+    """How many requests took how long: one count a bucket, and the seconds of all."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(_LIMITS))
+    seconds: float = 0.0
+
+    def add(self, other: "_Spread") -> None:
+        """Take others in."""
+        self.counts = [one + more for one, more in zip(self.counts, other.counts, strict=True)]
+        self.seconds += other.seconds
 
 
 class _Asked(Collector):
