@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from portal_eventstore.blame import Blame, blame, kind
 from portal_eventstore.envelope import envelope
 from portal_eventstore.kafka import Incoming, Partition, Range
-from portal_eventstore.parking import CannotApplyError, Entry, ViewAtFaultError, apply_values, sift
+from portal_eventstore.parking import CannotApplyError, Entry, ViewAtFaultError, apply_values, cause, sift
 from portal_eventstore.suspects import Suspects, deadly, one_by_one
 from portal_eventstore.view import MalformedRecordError, Parsed, View
 
@@ -277,7 +277,7 @@ class ViewConsumption(Generic[T]):
                 await self._write(batch, places, one_fails=bool(batch.unreadable))
             except CannotApplyError as error:
                 if not self._view.parks:
-                    raise _told(error) from None
+                    raise cause(error) from None
                 await self._write(batch, places, one_fails=True)
         self.places.update(batch.moved)
         if stopped:
@@ -383,10 +383,6 @@ class ViewConsumption(Generic[T]):
                 return f"stopped: a record cannot be applied, and it keeps none aside ({why})"
             case _:
                 return f"cannot apply a batch ({why}), tried {self._failures + 1} times"
-
-
-def _told(error: CannotApplyError) -> BaseException:
-    return error.__cause__ or error
 
 
 def _gaps(

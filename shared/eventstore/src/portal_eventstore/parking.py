@@ -194,7 +194,7 @@ class _Sieve(Generic[T]):
             *(known.position, known.event_id, known.type, record.key, record.value),
             [name.encode() for name, _ in record.headers],
             [value for _, value in record.headers],
-            *(_reason(entry), "" if entry.error is None else stack(_told(entry.error))),
+            *(_reason(entry), "" if entry.error is None else stack(cause(entry.error))),
             *(_deliveries(entry.error), behind),
         )
 
@@ -242,7 +242,8 @@ def _transposed(rows: Collection[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _told(error: Exception) -> BaseException:
+def cause(error: Exception) -> BaseException:
+    """Return what a view raised, or the error itself where it is our own."""
     return error.__cause__ or error if isinstance(error, CannotApplyError) else error
 
 
@@ -254,7 +255,7 @@ def _reason(entry: Entry[Any]) -> str:
 
 def reason(error: Exception) -> str:
     """Say why a record is parked: the message where it is our own, elsewhere kind and place."""
-    return str(error) if isinstance(error, MalformedRecordError) else kind(_told(error))
+    return str(error) if isinstance(error, MalformedRecordError) else kind(cause(error))
 
 
 def _deliveries(error: Exception | None) -> int:

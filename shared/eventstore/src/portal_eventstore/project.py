@@ -11,6 +11,7 @@ from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.editions import create_tables
 from portal_eventstore.freshness import note
 from portal_eventstore.kafka import Consumers
+from portal_eventstore.parked_copies import ParkedCopies
 from portal_eventstore.view import Projection, View, view_of
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,9 @@ class Projector:
         self._pool = pool
         self._servers = bootstrap_servers
         self._views = [*map(view_of, projections), *views]
-        self._consumptions = [ViewConsumption(pool, view) for view in self._views]
+        alone = asyncio.Lock()
+        self._consumptions = [ViewConsumption(pool, view, alone) for view in self._views]
+        self._copies = ParkedCopies(service=service, pool=pool, bootstrap_servers=bootstrap_servers)
         self._task: asyncio.Task[None] | None = None
         self._kafka: str | None = None
 
@@ -62,11 +65,14 @@ class Projector:
         await create_tables(self._pool, self._views)
         self._kafka = "Kafka is not reached yet"
         self._task = asyncio.create_task(self._run(), name=f"{self._service} projections")
+        if any(view.parks for view in self._views):
+            await self._copies.start()
 
     async def stop(self) -> None:
         """Finish the batches at hand and leave the groups."""
         if self._task is None:
             return
+        await self._copies.stop()
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task

@@ -3,5 +3,6 @@
 from typing import Final
 
 from portal_chassis.operations.operation import Operation
+from portal_chassis.operations.parked import PARKED
 
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (PARKED,)
