@@ -8,12 +8,13 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from portal_launcher import migrations, ports
 from portal_launcher.faults import NO_SPACE, Fault
+from portal_launcher.kafka import Door
 from portal_launcher.layout import Layout
 from portal_launcher.mailbox import MAILBOX, mailbox_program, ports_needed
 from portal_launcher.processes import identify, stop_leftovers
@@ -23,7 +24,7 @@ from portal_launcher.run_file import Run, read_run, take_lock, write_run
 from portal_launcher.secret_files import make_secrets
 from portal_launcher.seed import announce, seed_in_child
 from portal_launcher.servers import STOP_LAST, start_kafka, start_postgres
-from portal_launcher.services import SERVICES, Service, process_names, wiring_of
+from portal_launcher.services import SERVICES, Service, metrics_of, process_names, wiring_of
 from portal_launcher.supervise import Program, Supervisor
 from portal_launcher.topics import create_topics
 
@@ -46,7 +47,28 @@ class Options:
         return self.public_url or f"http://127.0.0.1:{self.port}"
 
 
-def up(options: Options, layout: Layout, services: Sequence[Service] = SERVICES) -> int:
+def as_it_is(program: Program) -> Program:
+    """Run a service's process just as it is."""
+    return program
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a harness puts around a portal: how each process of a service runs, and Kafka's further doors."""
+
+    around: Callable[[Program], Program] = as_it_is
+    doors: Mapping[str, Door] = field(default_factory=dict)
+
+
+ORDINARY = Surroundings()
+
+
+def up(
+    options: Options,
+    layout: Layout,
+    services: Sequence[Service] = SERVICES,
+    surroundings: Surroundings = ORDINARY,
+) -> int:
     """Bring the portal up and run it until told to stop; return the exit code."""
     progress = Progress()
     try:
@@ -55,7 +77,7 @@ def up(options: Options, layout: Layout, services: Sequence[Service] = SERVICES)
             require_space(layout)
             stop_what_was_left(layout, progress)
             ports.require_free(options.port)
-            return asyncio.run(Portal(options, layout, services, progress).serve())
+            return asyncio.run(Portal(options, layout, services, progress, surroundings).serve())
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -90,9 +112,15 @@ class Portal:
     """One portal's processes, from the first to the last."""
 
     def __init__(
-        self, options: Options, layout: Layout, services: Sequence[Service], progress: Progress
+        self,
+        options: Options,
+        layout: Layout,
+        services: Sequence[Service],
+        progress: Progress,
+        surroundings: Surroundings,
     ) -> None:
         self._options = options
+        self._surroundings = surroundings
         self._layout = layout
         self._progress = progress
         self._processes = process_names(services, split=options.split)
@@ -125,6 +153,7 @@ class Portal:
         layout, progress = self._layout, self._progress
         make_secrets(layout.secrets)
         internal = [name for name in self._processes if name != self._public]
+        internal += [metrics_of(name) for name in self._processes]
         internal += ["postgres", "kafka", "kafka-controller", *ports_needed()]
         chosen = ports.internal_ports(layout.state, internal)
         self._run.ports = {**chosen, self._public: self._options.port}
@@ -133,7 +162,8 @@ class Portal:
         wiring = wiring_of(self._run, self._layout)
         waiting = []
         for name, (service, role) in self._processes.items():
-            waiting.append(self._start_service(wiring.program(service, role, name=name)))
+            program = self._surroundings.around(wiring.program(service, role, name=name))
+            waiting.append(self._start_service(program))
         await all_of(*waiting)
         if self._options.seed:
             await seed_in_child(self._supervisor, self._run, layout, progress.say, self._options.scale)
@@ -182,7 +212,9 @@ class Portal:
             self._progress.say(f"using the Kafka given in the environment ({given})")
             self._run.bootstrap_servers = given
         else:
-            kafka = await start_kafka(self._layout, self._run.ports, self._supervisor, self._progress)
+            kafka = await start_kafka(
+                self._layout, self._run.ports, self._supervisor, self._progress, self._surroundings.doors
+            )
             self._run.bootstrap_servers = kafka.bootstrap_servers
             self._run.kafka_data = str(kafka.data)
         await create_topics(self._run.bootstrap_servers)
