@@ -11,11 +11,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
 from identity.send_mail.mailer import LEASE
 from portal_chassis.access import TokenSigner, TokenVerifier
+from portal_eventstore.identity import connected_to, keep_compared
 
 from .smtp_server import Server, listening
 
@@ -79,6 +81,10 @@ async def migrated(environment: dict[str, str]) -> dict[str, str]:
     process = await run("migrate", environment)
     output = await process.communicate()
     assert process.returncode == 0, output
+    # Kafka is away in these tests: only a store that was compared before is written to.
+    connection = await asyncpg.connect(environment["DATABASE_URL"])
+    await keep_compared(connection, (await connected_to(connection)).identity)
+    await connection.close()
     return environment
 
 

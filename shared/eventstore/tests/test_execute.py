@@ -215,7 +215,7 @@ class Interrupted:
     """A store on which a rival always gets in between a read and the append that rests on it."""
 
     def __init__(self, store: EventStore, rival: Sequence[Append]) -> None:
-        self.owner = store.owner
+        self.owner, self.generation = store.owner, store.generation
         self.exclusive, self.load = store.exclusive, store.load
         self.tail, self.head, self.append = store.tail, store.head, store.append
         self._store, self._rival = store, list(rival)

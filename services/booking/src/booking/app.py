@@ -23,12 +23,15 @@ from booking.worker import VIEWS
 from portal_chassis.access import TokenVerifier
 from portal_chassis.app import Lifespan, add_ready_check, create_app
 from portal_chassis.clock import Clock, utc_now
+from portal_chassis.freshness import told
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.levels import level_of
 from portal_chassis.positions import Positions
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.editions import create_tables
 from portal_eventstore.execute import Decider
+from portal_eventstore.freshness import Freshness
+from portal_eventstore.guard import StoreGuard
 from portal_eventstore.key_ring import KeyRing
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.project import reached
@@ -77,7 +80,9 @@ def serve(settings: Settings) -> FastAPI:
         wrap = FileKeyWrap(settings.key_encryption_key_file)
         app.state.token_verifier = TokenVerifier(settings.gateway_public_key_file, "booking")
         app.state.request_keys = RequestKeys(settings.request_key_file)
-        store = await PostgresStore.connect(settings.database_url, "booking")
+        guard = StoreGuard(settings.database_url, "booking", settings.kafka_bootstrap_servers)
+        await guard.start()
+        store = await PostgresStore.connect(settings.database_url, "booking", guard)
         decider = Decider(store)
         async with asyncpg.create_pool(
             settings.database_url,
@@ -95,12 +100,16 @@ def serve(settings: Settings) -> FastAPI:
             app.state.find_slot = partial(find_slot, views)
             app.state.find_desk_phone = partial(find_desk_phone, views)
             app.state.level_of = partial(level_of, views)
-            app.state.seen = partial(_seen, views)
+            freshness = Freshness(views, _TOPICS, log_of="booking")
+            app.state.seen = partial(_seen, views, freshness)
             app.state.data_keys = KeyRing(views, wrap, settings.kafka_bootstrap_servers, "booking")
             add_ready_check(app, partial(_database_missing, views))
-            yield
+            add_ready_check(app, guard.ready)
+            async with freshness.kept():
+                yield
             await decider.close()
         await store.close()
+        await guard.stop()
 
     return build_app(lifespan=lifespan)
 
@@ -109,10 +118,10 @@ async def _as_it_is(_: Any) -> None:
     """Leave a connection alone: nothing here changes a session, and resetting it costs a round trip."""
 
 
-async def _seen(views: Any, view: str, positions: Positions) -> bool:
+async def _seen(views: Any, freshness: Freshness, view: str, positions: Positions) -> dict[str, str]:
     # What the view does not read it need not be asked for.
     wanted = {place: position for place, position in positions.items() if place[0] in _TOPICS[view]}
-    return await reached(views, view, wanted, _SEEN_WITHIN_SECONDS)
+    return told(freshness, view, seen=await reached(views, view, wanted, _SEEN_WITHIN_SECONDS))
 
 
 async def _database_missing(views: Any) -> Sequence[str]:

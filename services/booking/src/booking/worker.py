@@ -14,6 +14,7 @@ from booking.settings import Settings
 from portal_chassis.levels import LEVELS
 from portal_events.keys import FileKeyWrap
 from portal_events.topics import PATIENT_KEYS
+from portal_eventstore.guard import StoreGuard
 from portal_eventstore.key_ring import KeyRing, keys_view
 from portal_eventstore.project import Projector
 from portal_eventstore.publish import Relay
@@ -27,13 +28,19 @@ VIEWS: Final[tuple[View[Any], ...]] = (*map(view_of, PROJECTIONS), keys_view(PAT
 class BookingWorker:
     """What runs in the background."""
 
+    guard: StoreGuard
     relay: Relay
     projector: Projector
     keys: KeyRing
 
     def problems(self) -> Sequence[str]:
         """Say what does not go on, and why."""
-        return [*self.relay.problems(), *self.projector.problems(), *self.keys.problems()]
+        return [
+            *self.guard.problems(),
+            *self.relay.problems(),
+            *self.projector.problems(),
+            *self.keys.problems(),
+        ]
 
     @property
     def projectors(self) -> Sequence[Projector]:
@@ -54,14 +61,18 @@ async def run_worker(settings: Settings) -> AsyncIterator[BookingWorker]:
                 server_settings={"application_name": "booking worker"},
             )
         )
+        guard = StoreGuard(settings.database_url, "booking", servers)
         worker = BookingWorker(
-            relay=Relay(database_url=settings.database_url, owner="booking", bootstrap_servers=servers),
+            guard=guard,
+            relay=Relay(
+                database_url=settings.database_url, owner="booking", bootstrap_servers=servers, guard=guard
+            ),
             projector=Projector(
                 service="booking", pool=pool, bootstrap_servers=servers, projections=PROJECTIONS
             ),
             keys=KeyRing(pool, FileKeyWrap(settings.key_encryption_key_file), servers, "booking"),
         )
-        for part in (worker.relay, worker.projector, worker.keys):
+        for part in (worker.guard, worker.relay, worker.projector, worker.keys):
             stack.push_async_callback(part.stop)
             await part.start()
         yield worker

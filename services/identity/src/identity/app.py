@@ -44,6 +44,7 @@ from portal_events.blind import BlindIndex
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.execute import Decider
+from portal_eventstore.guard import StoreGuard
 from portal_eventstore.issue_keys import KeyPublisher
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.store import EventStore
@@ -159,8 +160,10 @@ def make_app(settings: IdentitySettings, *, clock: Clock = utc_now) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with connected(settings) as parts:
+        guard = StoreGuard(settings.database_url, OWNER, settings.kafka_bootstrap_servers)
+        async with connected(settings, guard) as parts:
             wire(app, parts)
+            add_ready_check(app, guard.ready)
             app.state.metrics.add_appends(parts.decider.tally)
             add_ready_check(app, lambda: _missing(parts.store))
             yield
@@ -169,14 +172,16 @@ def make_app(settings: IdentitySettings, *, clock: Clock = utc_now) -> FastAPI:
 
 
 @asynccontextmanager
-async def connected(settings: IdentitySettings) -> AsyncIterator[Parts]:
+async def connected(settings: IdentitySettings, guard: StoreGuard | None = None) -> AsyncIterator[Parts]:
     """Open what the rooms need, and close it afterwards."""
     key_wrap = FileKeyWrap(settings.key_encryption_key_file)
     blind_index = BlindIndex(settings.uniqueness_key_file)
     request_keys = RequestKeys(settings.request_key_file)
     token_verifier = TokenVerifier(settings.gateway_public_key_file, OWNER)
     passwords = Passwords()
-    store = await PostgresStore.connect(settings.database_url, OWNER)
+    if guard is not None:
+        await guard.start()
+    store = await PostgresStore.connect(settings.database_url, OWNER, guard)
     pool = await asyncpg.create_pool(
         settings.database_url,
         min_size=1,
@@ -204,6 +209,8 @@ async def connected(settings: IdentitySettings) -> AsyncIterator[Parts]:
     finally:
         await decider.close()
         await store.close()
+        if guard is not None:
+            await guard.stop()
         await pool.close()
         passwords.close()
 

@@ -27,6 +27,7 @@ from portal_chassis.idempotency import RequestKeys
 from portal_events.blind import BlindIndex
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.execute import Decider
+from portal_eventstore.guard import StoreGuard
 from portal_eventstore.issue_keys import KeyPublisher
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.publish import Relay
@@ -67,7 +68,8 @@ async def run_worker(settings: IdentitySettings) -> AsyncIterator[IdentityWorker
     wrap = FileKeyWrap(settings.key_encryption_key_file)
     keys = KeyPublisher(database_url, wrap, servers)
     async with AsyncExitStack() as stack:
-        store = await PostgresStore.connect(database_url, OWNER)
+        guard = StoreGuard(database_url, OWNER, servers)
+        store = await PostgresStore.connect(database_url, OWNER, guard)
         stack.push_async_callback(store.close)
         pool = await asyncpg.create_pool(
             database_url,
@@ -79,8 +81,9 @@ async def run_worker(settings: IdentitySettings) -> AsyncIterator[IdentityWorker
         stack.push_async_callback(pool.close)
         decider = Decider(store)
         stack.push_async_callback(decider.close)
-        relay = Relay(database_url=database_url, owner=OWNER, bootstrap_servers=servers)
+        relay = Relay(database_url=database_url, owner=OWNER, bootstrap_servers=servers, guard=guard)
         parts: list[_Part] = [
+            guard,
             relay,
             keys,
             *_background(settings, store, decider, pool, PostgresDataKeys(pool, wrap, keys)),

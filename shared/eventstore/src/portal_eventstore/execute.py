@@ -10,6 +10,7 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from portal_eventstore.decision import (
     IdempotencyKeyReused,
     StoreUnavailable,
 )
-from portal_eventstore.store import EventStore, Found, Query, Session
+from portal_eventstore.store import Append, EventStore, Found, Query, Session, Verdict
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -52,11 +53,21 @@ _CACHED_EVENTS = 2_000
 _OpenSession = Callable[[], AbstractAsyncContextManager[Session]]
 
 
+@dataclass(slots=True)
+class Tally:
+    """What a decider has done so far: batches and events appended, decisions made again on fresh facts."""
+
+    batches: int = 0
+    events: int = 0
+    stale: int = 0
+
+
 class Decider:
     """Executes commands against one store. One a process: what it coalesces never competes with itself."""
 
     def __init__(self, store: EventStore, *, max_batch: int = 128) -> None:
         """Decide at most `max_batch` commands in one append."""
+        self.tally = Tally()
         self._store = store
         self._max_batch = max_batch
         self._queue: deque[Waiting] = deque()
@@ -64,6 +75,7 @@ class Decider:
         self._busy: set[str] = set()
         self._written: set[str] = set()
         self._decoded: OrderedDict[int, Event] = OrderedDict()
+        self._generation = store.generation
         self._under_way: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._closed = False
@@ -180,6 +192,9 @@ class Decider:
 
     async def _decide(self, session: Session, waiting: list[Waiting]) -> list[Waiting]:
         """Read, decide, append; returns the commands to decide again."""
+        generation = self._store.generation
+        if generation != self._generation:
+            self._forget(generation)
         bases, requests = await self._read(session, waiting)
         batch = Batch(bases)
         later: list[Waiting] = []
@@ -201,13 +216,21 @@ class Decider:
                 later.append(command)
         appends = batch.appends()
         self._written.update(new.type for append in appends for new in append.events)
-        stale = batch.settle(await session.append(appends)) if appends else []
+        stale = batch.settle(await self._append(session, appends)) if appends else []
+        self._require_same(generation)
         for key, base in batch.states().items():
             self._remember(key, self._cache[key][0], base)
         for command in stale:
             command.rounds += 1
         self._queue.extendleft(reversed(later))
         return stale
+
+    async def _append(self, session: Session, appends: Sequence[Append]) -> list[Verdict]:
+        verdicts = await session.append(appends)
+        self.tally.batches += 1
+        self.tally.events += sum(len(positions) for positions in verdicts if positions is not None)
+        self.tally.stale += verdicts.count(None)
+        return verdicts
 
     async def _again(self, stale: list[Waiting]) -> None:
         for command in stale:
@@ -240,8 +263,10 @@ class Decider:
             key: self._cache[key][1] if key in self._cache else Base(decision.initial, 0)
             for key, decision in decisions.items()
         }
+        generation = self._store.generation
         queries = [Query(key[1], base.after) for key, base in known.items()]
         answers = await session.read([*queries, *(Query((Criterion(tag),)) for tag in tags)])
+        self._require_same(generation)
         bases: dict[Key, Base] = {}
         for (key, decision), found in zip(decisions.items(), answers, strict=False):
             state, after = known[key].state, known[key].after
@@ -257,6 +282,16 @@ class Decider:
         return bases, {
             tag: (stored.get(tag, []), found[-1].position if found else 0) for tag, found in asked.items()
         }
+
+    def _forget(self, generation: int) -> None:
+        """Drop what was known of a store that another has replaced: it may hold other events, or fewer."""
+        self._cache.clear()
+        self._decoded.clear()
+        self._generation = generation
+
+    def _require_same(self, generation: int) -> None:
+        if self._store.generation != generation:
+            raise StoreUnavailable
 
     def _decode(self, found: Found) -> Event:
         # The same day of a doctor is read for every patient who books on it.

@@ -11,6 +11,8 @@ from portal_eventstore.store import Append, Found, Query, Session, Verdict
 class MemoryStore:
     """An EventStore that forgets when the process ends."""
 
+    generation = 0
+
     def __init__(self, owner: str) -> None:
         """Begin empty; `owner` is the service whose events these are."""
         self.owner = owner

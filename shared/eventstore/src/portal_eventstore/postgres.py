@@ -14,6 +14,8 @@ import asyncpg
 
 from portal_events.stored import StoredEvent
 from portal_eventstore.decision import StoreUnavailable
+from portal_eventstore.guard import StoreGuard
+from portal_eventstore.identity import Connected, connected_to
 from portal_eventstore.metadata import metadata_to_json, stored_event
 from portal_eventstore.store import Append, Found, Query, Session, Verdict
 
@@ -68,6 +70,11 @@ _REFUSED = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
     asyncpg.ReadOnlySQLTransactionError,
+    # The database is gone, or has no tables yet: it is being restored.
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
 )
 """The server cannot at the moment: disk full, no connection free, the lock not had in time, a replica."""
 
@@ -78,8 +85,16 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
     The reset query costs a round trip an append (28% of the rate of one client).
     """
 
+    _connected: Connected | None = None
+
     def get_reset_query(self) -> str:
         return ""
+
+    async def connected(self, *, anew: bool = False) -> Connected:
+        """Return which store this leads to, asked once unless `anew`."""
+        if self._connected is None or anew:
+            self._connected = await connected_to(self)
+        return self._connected
 
 
 class _Session:
@@ -142,14 +157,23 @@ class _ExclusiveSession(_Session):
 class PostgresStore:
     """An EventStore in one service's database."""
 
-    def __init__(self, pool: Any, owner: str) -> None:
+    def __init__(self, pool: Any, owner: str, guard: StoreGuard | None = None) -> None:
         """Use `connect` instead, which sets the pool up as the store needs it."""
         self._pool = pool
+        self._guard = guard
         self.owner = owner
 
+    @property
+    def generation(self) -> int:
+        """Count the stores that have stood here."""
+        return 0 if self._guard is None else self._guard.generation
+
     @classmethod
-    async def connect(cls, database_url: str, owner: str) -> "PostgresStore":
-        """Open the store's own few connections; its tables come from MIGRATIONS."""
+    async def connect(cls, database_url: str, owner: str, guard: StoreGuard | None = None) -> "PostgresStore":
+        """Open the store's own few connections; its tables come from MIGRATIONS.
+
+        Where there is a `guard`, nothing is appended but to a store that it admits.
+        """
         pool = await asyncpg.create_pool(
             database_url,
             min_size=1,
@@ -169,7 +193,7 @@ class PostgresStore:
                 "idle_in_transaction_session_timeout": "2s",
             },
         )
-        return cls(pool, owner)
+        return cls(pool, owner, guard)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -184,9 +208,13 @@ class PostgresStore:
 
     async def append(self, appends: Sequence[Append]) -> list[Verdict]:
         """Append in one statement; when the connection breaks, ask again with the same event ids."""
-        verdicts: list[Verdict] = await self._retrying(
-            lambda connection, again: _Session(connection).append(appends, resend=again)
-        )
+        generation = self.generation
+
+        async def ask(connection: Any, again: bool) -> list[Verdict]:  # noqa: FBT001
+            await self._require_admitted(connection, generation)
+            return await _Session(connection).append(appends, resend=again)
+
+        verdicts: list[Verdict] = await self._retrying(ask)
         return verdicts
 
     @asynccontextmanager
@@ -194,6 +222,7 @@ class PostgresStore:
         """Hold the append lock in a transaction; bounded by idle_in_transaction_session_timeout."""
         try:
             async with self._pool.acquire(timeout=_RESEND_SECONDS) as connection:
+                await self._require_admitted(connection, self.generation)
                 session = _ExclusiveSession(connection)
                 await session.begin()
                 try:
@@ -222,6 +251,18 @@ class PostgresStore:
         """Return the highest position, 0 when empty."""
         head: int = await self._retrying(lambda connection, _: connection.fetchval(HEAD))
         return head
+
+    async def _require_admitted(self, connection: Any, generation: int) -> None:
+        """Refuse a store that was not compared, or took the place of the one that was read before."""
+        guard = self._guard
+        if guard is None:
+            return
+        if not guard.admits(await connection.connected()) and not await guard.admits_soon(
+            await connection.connected(anew=True)
+        ):
+            raise StoreUnavailable
+        if generation != guard.generation:
+            raise StoreUnavailable
 
     async def _retrying(self, ask: Any) -> Any:
         """Run `ask(connection, again)`; while the connection breaks, again on a new one, for a while."""

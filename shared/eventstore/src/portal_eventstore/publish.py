@@ -16,6 +16,8 @@ import asyncpg
 
 from portal_events.cloudevents import to_record
 from portal_events.topics import events_topic, partition_for
+from portal_eventstore.guard import StoreGuard
+from portal_eventstore.identity import Connected, connected_to
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.metadata import stored_event
 from portal_eventstore.postgres import HEAD, TAIL
@@ -44,6 +46,10 @@ class LostOwnershipError(Exception):
     """Another relay has taken the next epoch."""
 
 
+class NotAdmittedError(Exception):
+    """The store was not compared with its topic, or falls short of it; the guard says so."""
+
+
 class Relay:
     """Publishes one service's log. Any number may run; one at a time owns the log, the others wait."""
 
@@ -55,13 +61,18 @@ class Relay:
         bootstrap_servers: str,
         connect: Callable[[str], Awaitable[Publishes]] = Publisher.connect,
         lease_seconds: float = _LEASE_SECONDS,
+        guard: StoreGuard | None = None,
     ) -> None:
-        """Publish `owner`'s events. An owner that is silent for `lease_seconds` loses the log to another."""
+        """Publish `owner`'s events. An owner that is silent for `lease_seconds` loses the log to another.
+
+        Where there is a `guard`, only a store that it admits is published.
+        """
         self._database_url = database_url
         self._owner = owner
         self._servers = bootstrap_servers
         self._connect = connect
         self._lease_seconds = lease_seconds
+        self._guard = guard
         self._task: asyncio.Task[None] | None = None
         self._problem: str | None = None
         self._owned: _Owned | None = None
@@ -108,6 +119,8 @@ class Relay:
                 await self._compete()
             except LostOwnershipError:
                 _log.warning("relay of %s: another relay took over", self._owner)
+            except NotAdmittedError:
+                self._problem = None
             except Exception as error:  # noqa: BLE001  whatever it is: the relay says so and tries again
                 self._failed += 1
                 self._problem = f"cannot read the log ({type(error).__name__})"
@@ -115,6 +128,9 @@ class Relay:
             # What worked for a while is not what failed again and again.
             pause = min(2 * pause, _LONGEST_PAUSE) if clock() - began < _LONGEST_PAUSE else _SHORTEST_PAUSE
             await asyncio.sleep(pause)
+
+    def _admits(self, connected: Connected) -> bool:
+        return self._guard is None or self._guard.admits(connected)
 
     async def _compete(self) -> None:
         """Wait for the ownership lock, then publish until something breaks. Raises, never returns."""
@@ -135,6 +151,9 @@ class Relay:
             while not await connection.fetchval("select pg_try_advisory_lock($1)", OWNERSHIP_LOCK):
                 self._problem = None
                 await asyncio.sleep(_POLL_SECONDS)
+            connected = await connected_to(connection)
+            if not self._admits(connected):
+                raise NotAdmittedError
             # The claim is durable, as any commit; `published` itself may fall back in a crash of the server,
             # which only repeats events, so it does not wait for the disk.
             published, epoch = await connection.fetchrow(_CLAIM)
@@ -144,7 +163,7 @@ class Relay:
             self._owned = _Owned(
                 connection, self._owner, published, epoch, lambda: self._connect(self._servers)
             )
-            await self._owned.run()
+            await self._owned.run(lambda: self._admits(connected))
         finally:
             self._failed, self._owned = self.failed, None
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
@@ -178,14 +197,16 @@ class _Owned:
         """Count what Kafka has refused or not answered."""
         return self._producing.failed
 
-    async def run(self) -> None:
-        """Publish until the connection breaks or another relay has taken over."""
+    async def run(self, admitted: Callable[[], bool]) -> None:
+        """Publish until the connection breaks, another relay has taken over or the store is another one."""
         wake = self._producing.wake
         await self._connection.add_listener("event_appended", lambda *_: wake.set())
         try:
             while True:
                 wake.clear()
                 more = await self._read()
+                if not admitted():
+                    raise NotAdmittedError
                 self._producing.pump()
                 await self._advance()
                 if self._stopping and not self._waiting:

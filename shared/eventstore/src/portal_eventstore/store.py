@@ -83,6 +83,13 @@ class EventStore(Session, Protocol):
 
     owner: str
 
+    @property
+    def generation(self) -> int:
+        """Count the stores that have stood here: after a restore it is another one.
+
+        What was read of one is of no use for the next; `append` refuses when it changes while it waits.
+        """
+
     def exclusive(self) -> AbstractAsyncContextManager[Session]:
         """Hold the append lock over reads and one append, for a boundary that is too hot to win otherwise.
 
