@@ -1,8 +1,6 @@
 """Which stores do the tests run against, and which bug is planted in this run?"""
 
-import os
 from collections.abc import AsyncIterator
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import asyncpg
@@ -12,22 +10,12 @@ from portal_eventstore import postgres
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.store import EventStore
-
-_HERE = Path(__file__).parent
+from portal_eventstore.testing.planting import plant_named
 
 
 def pytest_configure() -> None:
     """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
-    name = os.environ.get("PORTAL_MUTANT")
-    for path in sorted(_HERE.glob("mutants_*.py")) if name else ():
-        spec = spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        if name in module.MUTANTS:
-            plant, _ = module.MUTANTS[name]
-            plant()
+    plant_named(Path(__file__).parent)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextvars import Context
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -27,6 +28,11 @@ _POLL_MILLISECONDS = 1_000
 _SESSION_MILLISECONDS = 6_000
 """After this long a killed worker's partitions go to another; the broker allows no less by default."""
 _MAX_RECORDS = 5_000
+_MAX_BYTES = 4 * 1024 * 1024
+_STEP_RECORDS = 50
+_FETCH_BYTES = 256 * 1024
+"""What waits for a slow view in memory: of each partition so many bytes as Kafka keeps them, compressed, and
+one batch of records as they are read, which ends once it has _MAX_BYTES; an event may be 900 kB."""
 
 
 class Outgoing(NamedTuple):
@@ -208,6 +214,7 @@ class Consumers:
             batch=True,
             session_timeout_ms=_SESSION_MILLISECONDS,
             heartbeat_interval_ms=_SESSION_MILLISECONDS // 3,
+            max_partition_fetch_bytes=_FETCH_BYTES,
             # An offset that Kafka no longer holds is an error, never a jump (reliability rule 9).
             auto_offset_reset="none",
             ack_policy=AckPolicy.MANUAL,
@@ -231,7 +238,10 @@ class Consumers:
         @subscriber(parser=parse, decoder=decode)  # type: ignore[untyped-decorator]
         async def handle(records: Sequence[Any]) -> None:
             consumer = subscriber.consumer
-            again = await consumption.handle(_by_partition(records))
+            # In a context of its own: FastStream's holds the batch, and a timer keeps the context that it was
+            # set in, asyncpg's for minutes. So a hundred batches were kept in memory.
+            handling = consumption.handle(_by_partition(records))
+            again = await asyncio.create_task(handling, context=Context())
             # Not nack(): it raises at a partition that went away meanwhile, and leaves the others unread.
             _seek(consumer, again)
 
@@ -260,8 +270,24 @@ class _SeekToStored(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 async def _next_batch(consumer: Any) -> tuple[Any, ...]:
-    batches = await consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_MAX_RECORDS)
-    return tuple(record for records in batches.values() for record in records)
+    """Return what comes next, as soon as there is anything; in small steps, for the sake of memory."""
+    found: list[Any] = []
+    size, patience = 0, _POLL_MILLISECONDS
+    while len(found) < _MAX_RECORDS and size < _MAX_BYTES:
+        try:
+            batches = await consumer.getmany(timeout_ms=patience, max_records=_STEP_RECORDS)
+        except KafkaError:
+            # The consumer is past the records at hand: they must not be lost. The next poll tells it again.
+            if not found:
+                raise
+            break
+        if not batches:
+            break
+        for records in batches.values():
+            found += records
+            size += sum(record.serialized_value_size for record in records)
+        patience = 0
+    return tuple(found)
 
 
 def _seek(consumer: Any, offsets: Mapping[Partition, int]) -> None:

@@ -5,9 +5,26 @@ a bug whose place has changed is noticed.
 """
 
 import inspect
+import os
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from types import FunctionType
 from typing import Any
+
+
+def plant_named(folder: Path) -> None:
+    """Plant the bug that PORTAL_MUTANT names, if it is one of the folder's; a test's child processes, too."""
+    name = os.environ.get("PORTAL_MUTANT")
+    for path in sorted(folder.glob("mutants_*.py")) if name else ():
+        spec = spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise AssertionError(f"cannot be imported: {path}")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if name in module.MUTANTS:
+            plant, _ = module.MUTANTS[name]
+            plant()
 
 
 def rewrite(function: Any, old: str, new: str) -> Callable[[], None]:

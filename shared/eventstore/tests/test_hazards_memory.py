@@ -1,0 +1,58 @@
+"""How much memory does a view take that cannot keep up? (reliability: slow consumer → bounded memory)"""
+
+import asyncio
+import sys
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from portal_eventstore.testing.kafka_log import opened_log
+
+pytestmark = pytest.mark.connected
+
+_MOST = 250
+"""MiB. The process takes some 80 when nothing waits."""
+
+
+@pytest.mark.parametrize(("records", "filler"), [(200_000, 0), (2_000, 400_000)], ids=["many", "large"])
+async def test_given_a_slow_view_when_much_waits_then_its_memory_is_bounded(
+    database_url: str, kafka: str, records: int, filler: int
+) -> None:
+    """Events are at most 900 kB: 2,000 of 400 kB are 800 MB, which Kafka keeps in a few."""
+    async with opened_log(database_url, kafka) as log:
+        subjects = [uuid.UUID(int=number) for number in range(60)]
+        tail = f',"filler":"{"x" * filler}"}}'
+        step = 500 if filler else 20_000
+        for start in range(0, records, step):
+            events = [
+                log.stored(position, subjects[position % 60], position)
+                for position in range(start + 1, start + step + 1)
+            ]
+            await log.publish([replace(event, data=event.data[:-1] + tail) for event in events])
+        arguments = [str(Path(__file__).with_name("slow_view_process.py")), database_url, log.owner, kafka]
+        worker = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+        try:
+            deadline = time.monotonic() + 120
+            seen = 0
+            while seen < records:
+                assert time.monotonic() < deadline, f"only {seen} applied"
+                assert worker.returncode is None
+                await asyncio.sleep(0.1)
+                seen = await log.pool.fetchval(
+                    "select coalesce(sum(next_offset), 0)::int from projection_position"
+                )
+            assert _most_resident(worker.pid) < _MOST
+        finally:
+            worker.kill()
+            await worker.wait()
+
+
+def _most_resident(pid: int) -> int:
+    """Return the most that it ever had in memory, in MiB."""
+    [line] = [
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
+    ]
+    return int(line.split()[1]) // 1024
