@@ -267,9 +267,9 @@ async def opened_house(gate: Gate, store: EventStore) -> AsyncIterator[House]:
     async with httpx.AsyncClient(transport=transport, base_url="http://booking") as client:
         house = House(client, app.state, store, Decider(store), Keys(), gate, clock)
 
-        async def seen(view: str, positions: Positions) -> bool:
+        async def seen(view: str, positions: Positions) -> dict[str, str]:
             house.waited.append((view, positions))
-            return True
+            return {}
 
         async def level_of(patient: UUID) -> Level:
             return house.levels.get(patient, Level.BASIC)

@@ -213,10 +213,12 @@ async def test_given_a_malformed_query_when_listed_then_422(shown: House, query:
 
 
 async def test_given_a_view_that_is_behind_when_read_then_the_answer_says_so(shown: House) -> None:
-    async def behind(*_: object) -> bool:
-        return False
+    async def behind(*_: object) -> dict[str, str]:
+        return {"Portal-Stale": "true", "Portal-Fresh-At": "2026-11-23T19:00:00Z"}
 
     appointment_id = await booked(shown)
     shown.state.seen = behind
     for path in ("/appointments", f"/appointments/{appointment_id}"):
-        assert (await shown.get(path)).headers["Portal-Stale"] == "true"
+        answer = await shown.get(path)
+        assert answer.headers["Portal-Stale"] == "true"
+        assert answer.headers["Portal-Fresh-At"] == "2026-11-23T19:00:00Z"

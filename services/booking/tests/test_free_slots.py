@@ -298,9 +298,10 @@ async def test_given_nobody_when_searched_then_401(shown: House) -> None:
 
 
 async def test_given_a_view_that_is_behind_when_searched_then_the_answer_says_so(shown: House) -> None:
-    async def behind(*_: object) -> bool:
-        return False
+    async def behind(*_: object) -> dict[str, str]:
+        return {"Portal-Stale": "true", "Portal-Fresh-At": "2026-11-23T19:00:00Z"}
 
     shown.state.seen = behind
     answer = await shown.get("/slots", serviceId=str(DENTIST))
     assert answer.headers["Portal-Stale"] == "true"
+    assert answer.headers["Portal-Fresh-At"] == "2026-11-23T19:00:00Z"

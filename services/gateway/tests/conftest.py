@@ -21,10 +21,12 @@ from gateway.app import dressed
 from gateway.edge.open_sessions import OpenSessions
 from gateway.edge.session import Session
 from gateway.settings import GatewaySettings
+from gateway.timeline.project import TIMELINE
 from gateway.unavailable import ServiceUnavailable
 from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.app import create_app
+from portal_eventstore.freshness import Freshness
 
 from .mutants_gateway import MUTANTS
 from .mutants_sessions import MUTANTS as OF_SESSIONS
@@ -254,6 +256,7 @@ async def _portal(settings: GatewaySettings, folder: Path) -> AsyncIterator[Port
         clock, rows = SetClock(), MemoryRows()
         app = dressed(create_app("gateway", clock=clock), settings)
         app.state.sessions = OpenSessions(rows, clock)
+        app.state.freshness = Freshness(None, {TIMELINE.view: TIMELINE.topics})
         app.state.upstreams = {
             "identity": Upstream("identity", identity.url, http, signer),
             "booking": Upstream("booking", booking.url, http, signer),

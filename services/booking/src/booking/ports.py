@@ -4,7 +4,7 @@
 a plain function to a thread, which costs far more than the look-up.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
@@ -20,8 +20,8 @@ from portal_eventstore.store import EventStore
 FindSlot = Callable[[UUID], Awaitable[WantedSlot | None]]
 """Looks a slot up in the view of offers."""
 
-Seen = Callable[[str, Positions], Awaitable[bool]]
-"""Waits until a view has seen these positions, for at most 2 s; says whether it has."""
+Seen = Callable[[str, Positions], Awaitable[Mapping[str, str]]]
+"""Waits until a view has seen these positions, for at most 2 s; returns headers that say if it is behind."""
 
 LevelOf = Callable[[UUID], Awaitable[Level]]
 """Returns the level of a patient's account, as the view of identity's events has it."""

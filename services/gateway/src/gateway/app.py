@@ -25,12 +25,14 @@ from gateway.sessions import endpoint as sessions
 from gateway.settings import GatewaySettings
 from gateway.timeline import endpoint as timeline
 from gateway.timeline import stream
+from gateway.timeline.project import TIMELINE
 from gateway.timeline.streams import Streams
 from gateway.unavailable import ServiceUnavailable
 from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import TokenSigner
 from portal_chassis.app import add_ready_check, create_app
 from portal_chassis.clock import Clock, utc_now
+from portal_eventstore.freshness import Freshness
 
 
 def make_app(settings: GatewaySettings, *, clock: Clock = utc_now) -> FastAPI:
@@ -47,7 +49,8 @@ def make_app(settings: GatewaySettings, *, clock: Clock = utc_now) -> FastAPI:
                 "identity": Upstream("identity", settings.identity_url, http, signer),
             }
             app.state.streams = Streams(settings.database_url, app.state.stopping)
-            async with app.state.sessions.kept(), app.state.streams.kept():
+            app.state.freshness = Freshness(pool, {TIMELINE.view: TIMELINE.topics})
+            async with app.state.sessions.kept(), app.state.streams.kept(), app.state.freshness.kept():
                 yield
 
     app = dressed(create_app("gateway", lifespan=lifespan, clock=clock), settings)

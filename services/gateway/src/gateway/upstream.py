@@ -50,6 +50,7 @@ _PASSED_OUT: Final = (
     "etag",
     "last-modified",
     "location",
+    "portal-fresh-at",
     "portal-stale",
     "retry-after",
     "vary",

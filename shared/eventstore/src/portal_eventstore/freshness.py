@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from portal_events.topics import events_topic
@@ -19,6 +19,9 @@ from portal_eventstore.unpublished import OLDEST, appended_at
 from portal_eventstore.view import View
 
 _log = logging.getLogger(__name__)
+
+STALE_AFTER: Final = timedelta(seconds=10)
+"""A view is written to be complete every two seconds, and a worker that dies is replaced within these."""
 
 _POLL_SECONDS: Final = 1.0
 _POLL_TIMEOUT: Final = 2.0
@@ -74,11 +77,18 @@ class Freshness:
         self._pool = pool
         self._views = views
         self._own_topic = None if log_of is None else events_topic(log_of)
-        self._known: dict[str, datetime | None] = {}
+        self._known: dict[str, datetime | None] | None = None
 
     def complete_until(self, view: str) -> datetime | None:
         """Return up to when `view` has everything; None where that is not known."""
-        return self._known.get(view)
+        return None if self._known is None else self._known.get(view)
+
+    def stale(self, view: str) -> bool:
+        """Tell whether `view` was last complete too long ago, as far as anybody has looked yet."""
+        if self._known is None:
+            return False
+        at = self._known.get(view)
+        return at is None or datetime.now(UTC) - at > STALE_AFTER
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

@@ -27,7 +27,8 @@ A session is a cookie that `POST /api/accounts` or `POST /api/sessions` sets: `p
 machine, `__Host-portal` over https. Writes need the header `X-Portal-CSRF: 1`; a foreign `Origin` is refused.
 
 Every answer to a write carries `Portal-Position`; a read that sends it back sees that write, or says
-`Portal-Stale: true` when it could not within 2 seconds.
+`Portal-Stale: true` when it could not within 2 seconds. The same header stands on an answer whose view was
+last complete more than ten seconds ago; `Portal-Fresh-At` beside it says up to when it is complete.
 """
 
 TAGS: Final = {
@@ -76,7 +77,11 @@ HEADERS: Final = {
     },
     "PortalStale": {
         "schema": {"type": "string", "const": "true"},
-        "description": "There when the view had not yet seen the position that was sent",
+        "description": "There when the view had not yet seen the position that was sent, or does not keep up",
+    },
+    "PortalFreshAt": {
+        "schema": {"type": "string", "format": "date-time"},
+        "description": "Beside Portal-Stale: everything up to then is in the answer",
     },
     "RetryAfter": {"schema": {"type": "integer"}, "description": "Seconds to wait before trying again"},
 }
@@ -192,6 +197,7 @@ def successes(
             headers["Portal-Position"] = reference("headers", "PortalPosition")
         elif JSON in content and room(one.path) in SEEN_LATER:
             headers["Portal-Stale"] = reference("headers", "PortalStale")
+            headers["Portal-Fresh-At"] = reference("headers", "PortalFreshAt")
         if headers:
             answer["headers"] = headers
         if content:

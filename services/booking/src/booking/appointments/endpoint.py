@@ -147,8 +147,7 @@ async def list_appointments(  # noqa: PLR0913  what FastAPI injects
 
 
 async def _wait(seen: Seen, caller: PatientCaller, response: Response) -> None:
-    if not await seen("appointments", caller.positions):
-        response.headers["Portal-Stale"] = "true"
+    response.headers.update(await seen("appointments", caller.positions))
 
 
 async def _shown(

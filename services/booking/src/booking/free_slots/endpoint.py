@@ -153,7 +153,7 @@ async def free_slots(
 ) -> Response:
     """List free slots by time, doctor and address."""
     since, until = _window(preferences, now)
-    fresh = await seen("free_slots", caller.positions)
+    headers = await seen("free_slots", caller.positions)
     query, arguments = _query(preferences, now, caller.patient_id, since, until)
     rows = await views.fetch(query, *arguments)
     if not rows or rows[0]["referral_required"]:
@@ -163,7 +163,6 @@ async def free_slots(
     # Encoded once, without a model in between: this is the portal's most frequent answer.
     items = [_item(row, str(preferences.service_id)) for row in page]
     content = orjson.dumps({"items": items, "next": following}, option=orjson.OPT_UTC_Z)
-    headers = {} if fresh else {"Portal-Stale": "true"}
     return Response(content, media_type="application/json", headers=headers)
 
 

@@ -17,6 +17,7 @@ from gateway.timeline.project import TIMELINE
 from gateway.unavailable import ServiceUnavailable
 from portal_chassis.access import NotSignedIn, PatientOnly
 from portal_chassis.clock import Clock
+from portal_chassis.freshness import told
 from portal_chassis.positions import HEADER, decode
 from portal_chassis.problems import Invalid, problems
 from portal_eventstore.project import reached
@@ -89,7 +90,7 @@ async def _answer(request: Request, filters: Filters) -> Response:
     clock: Clock = request.app.state.clock
     seen = decode(request.headers.get(HEADER))
     with answering():
-        fresh = not seen or await reached(pool, TIMELINE.view, seen, _WAIT_SECONDS)
+        there = not seen or await reached(pool, TIMELINE.view, seen, _WAIT_SECONDS)
     page = await read_page(pool, session.patient_id, filters, clock())
-    headers = None if fresh else {"Portal-Stale": "true"}
+    headers = told(request.app.state.freshness, TIMELINE.view, seen=there)
     return Response(orjson.dumps(page, option=FORMAT), headers=headers, media_type="application/json")

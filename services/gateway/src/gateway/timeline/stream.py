@@ -1,8 +1,8 @@
 """How does a page that is open learn of changes? Server-sent events (WHATWG HTML, 9.2).
 
 `ready` says where the stream begins, `item` tells an item as the page does, `reset` asks for the page to be
-read again. An event's id is a vector of positions, the text of `Portal-Position`; a client that comes back
-with the last one gets first what it has missed.
+read again, `stale` and `fresh` say whether the view keeps up. An event's id is a vector of positions, the
+text of `Portal-Position`; a client that comes back with the last one gets first what it has missed.
 """
 
 import asyncio
@@ -23,12 +23,15 @@ from gateway.timeline.changes import Changes, Look, Place
 from gateway.timeline.filters import State
 from gateway.timeline.item import FORMAT, item_of
 from gateway.timeline.page import locked
+from gateway.timeline.project import TIMELINE
 from gateway.timeline.streams import Streams, TooManyStreams
 from gateway.unavailable import ServiceUnavailable
 from portal_chassis.access import NotSignedIn, PatientOnly
 from portal_chassis.clock import Clock
+from portal_chassis.freshness import written
 from portal_chassis.positions import decode, encode
 from portal_chassis.problems import problems
+from portal_eventstore.freshness import Freshness
 
 router = APIRouter()
 
@@ -53,6 +56,8 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._streams: Streams = state.streams
         self._sessions: OpenSessions = state.sessions
+        self._freshness: Freshness = state.freshness
+        self._stale = False
         self._clock: Clock = state.clock
         self._session = session
         self._patient_id = patient_id
@@ -92,7 +97,7 @@ class EventStream(Response):
         return self._news(look, known), look.place
 
     async def _events(self, begun: bytes, place: Place, woken: asyncio.Event) -> AsyncIterator[bytes]:
-        yield _RETRY + begun
+        yield _RETRY + begun + self._turned()
         time = asyncio.get_running_loop().time
         check, beat = time() + _CHECK_SECONDS, time() + _BEAT_SECONDS
         while True:
@@ -105,11 +110,11 @@ class EventStream(Response):
                 if not await self._sessions.lives(self._session):
                     return
                 check = time() + _CHECK_SECONDS
-            news = b""
+            news = self._turned()
             if woken.is_set():
                 woken.clear()
                 look = await self._changes.since(place)
-                news, place = self._news(look, place), look.place
+                news, place = news + self._news(look, place), look.place
             if news or time() >= beat:
                 yield news or _BEAT
                 beat = time() + _BEAT_SECONDS
@@ -125,6 +130,16 @@ class EventStream(Response):
             for row in look.rows
             if (item := item_of(row, now))["state"] not in hidden
         )
+
+    def _turned(self) -> bytes:
+        """Say once that the view has stopped to keep up, or does again; it is no place to come back to."""
+        stale = self._freshness.stale(TIMELINE.view)
+        if stale is self._stale:
+            return b""
+        self._stale = stale
+        at = self._freshness.complete_until(TIMELINE.view) if stale else None
+        data = orjson.dumps({} if at is None else {"freshAt": written(at)})
+        return (b"event: stale\ndata: " if stale else b"event: fresh\ndata: ") + data + b"\n\n"
 
     def _event(self, name: str, place: Place, data: object = None) -> bytes:
         position = encode(self._changes.positions(place))
@@ -153,8 +168,9 @@ async def stream(
 
     `ready` comes first and says where the stream begins. `item` has one changed item as data, in the shape
     that the timeline's pages have; one that was cancelled comes with the state `cancelled`. `reset` asks for
-    the page to be read again. Every event's id is a `Portal-Position`: sent back as `Last-Event-ID`, what was
-    missed since comes first.
+    the page to be read again. `stale` says that the timeline does not keep up at the moment, and in `freshAt`
+    up to when it is complete, where that is known; `fresh` says that it does again. Every other event's id is
+    a `Portal-Position`: sent back as `Last-Event-ID`, what was missed since comes first.
     """
     if session.patient_id is None:
         raise PatientOnly
