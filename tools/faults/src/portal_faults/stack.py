@@ -69,6 +69,14 @@ class Stack(RunningPortal):
             send(pid, signal.SIGKILL)
         return record
 
+    async def reborn(self, dead: ProcessRecord, within: float = 60.0) -> None:
+        """Wait until another process has taken the place of one that died."""
+
+        async def replaced() -> bool:
+            return self.record(dead.name).identity != dead.identity
+
+        await eventually(replaced, f"{dead.name} is started again", within)
+
     @contextlib.asynccontextmanager
     async def paused(self, name: str) -> AsyncIterator[None]:
         """Stop a process and its children where they stand until the block ends."""
