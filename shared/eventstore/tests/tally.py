@@ -1,4 +1,4 @@
-"""Which view do the tests rebuild? It counts the events of each subject, in tables with all that tables have."""
+"""Which view do the tests rebuild? It counts the events of each subject, in tables with all they may have."""
 
 from collections.abc import Sequence
 from dataclasses import replace

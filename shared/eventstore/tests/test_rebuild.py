@@ -1,8 +1,9 @@
 """Is a view built anew beside the old one the same, and does nobody notice the change?"""
 
 import asyncio
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,10 +20,13 @@ from .tally import CHANGED, tally
 
 pytestmark = pytest.mark.connected
 
+SEEN = "select coalesce(sum(next_offset), 0) from projection_position where view = $1"
 SHAPE = """
 select c.relname, c.reloptions::text, coalesce(pg_get_indexdef(i.indexrelid), '') as index,
     coalesce(pg_get_constraintdef(k.oid), '') as constraint
-from pg_class c left join pg_index i on i.indrelid = c.oid left join pg_constraint k on k.conindid = i.indexrelid
+from pg_class c
+left join pg_index i on i.indrelid = c.oid
+left join pg_constraint k on k.conindid = i.indexrelid
 where c.relnamespace = 'public'::regnamespace and c.relname like 'tally%' and c.relkind = 'r' order by 1, 3
 """
 
@@ -48,14 +52,18 @@ def events(log: Log, first: int, last: int) -> list[StoredEvent]:
     return [log.stored(n, uuid.UUID(int=n % 10), n // 10) for n in range(first, last)]
 
 
+async def until(condition: Callable[[], Awaitable[Any]], within: float = 20.0) -> None:
+    deadline = time.monotonic() + within
+    while not await condition():
+        assert time.monotonic() < deadline, "not in time"
+        await asyncio.sleep(0.02)
+
+
 async def seen(log: Log, records: int, view: str = "tally") -> None:
-    async with asyncio.timeout(20):
-        while await log.pool.fetchval(
-            "select coalesce(sum(next_offset), 0) < $1 from projection_position where view = $2",
-            records,
-            view,
-        ):
-            await asyncio.sleep(0.02)
+    async def all_seen() -> bool:
+        return int(await log.pool.fetchval(SEEN, view)) >= records
+
+    await until(all_seen)
 
 
 async def times(log: Log) -> int:
@@ -75,7 +83,8 @@ async def leftovers(log: Log) -> list[Any]:
 
 @pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "record by record"])
 async def test_given_a_followed_view_when_rebuilt_then_equal_and_followed_on_and_nothing_is_told(
-    log: Log, bulk: bool
+    log: Log,
+    bulk: bool,  # noqa: FBT001  the test's parameter
 ) -> None:
     view = tally(log, bulk=bulk)
     told: list[str] = []

@@ -12,6 +12,7 @@ from booking.catalogue.project import CATALOGUE
 from booking.free_slots.project import FREE_SLOTS
 from booking.settings import Settings
 from portal_chassis.levels import LEVELS
+from portal_chassis.operations.child import rebuilds
 from portal_events.keys import FileKeyWrap
 from portal_events.topics import PATIENT_KEYS
 from portal_eventstore.guard import StoreGuard
@@ -68,9 +69,19 @@ async def run_worker(settings: Settings) -> AsyncIterator[BookingWorker]:
                 database_url=settings.database_url, owner="booking", bootstrap_servers=servers, guard=guard
             ),
             projector=Projector(
-                service="booking", pool=pool, bootstrap_servers=servers, projections=PROJECTIONS
+                service="booking",
+                pool=pool,
+                bootstrap_servers=servers,
+                projections=PROJECTIONS,
+                rebuilds=rebuilds("booking"),
             ),
-            keys=KeyRing(pool, FileKeyWrap(settings.key_encryption_key_file), servers, "booking"),
+            keys=KeyRing(
+                pool,
+                FileKeyWrap(settings.key_encryption_key_file),
+                servers,
+                "booking",
+                rebuilds=rebuilds("booking"),
+            ),
         )
         for part in (worker.guard, worker.relay, worker.projector, worker.keys):
             stack.push_async_callback(part.stop)

@@ -9,6 +9,7 @@ from gateway.directory.project import DIRECTORY
 from gateway.end_sessions_when_password_changed.react import END_SESSIONS
 from gateway.settings import GatewaySettings
 from gateway.timeline.project import TIMELINE, TOLD_LEVELS
+from portal_chassis.operations.child import rebuilds
 from portal_eventstore.project import Projector
 
 PROJECTIONS: Final = (DIRECTORY, TOLD_LEVELS, TIMELINE, END_SESSIONS)
@@ -37,6 +38,7 @@ async def work(settings: GatewaySettings) -> AsyncIterator[GatewayWorker]:
             pool=pool,
             bootstrap_servers=settings.kafka_bootstrap_servers,
             projections=PROJECTIONS,
+            rebuilds=rebuilds("gateway"),
         )
         await projector.start()
         try:

@@ -15,6 +15,7 @@ from portal_events.topics import PATIENT_KEYS
 from portal_eventstore.decision import KeyUnavailable
 from portal_eventstore.kafka import Incoming
 from portal_eventstore.project import Projector
+from portal_eventstore.rebuild.by_itself import Rebuilds
 from portal_eventstore.view import Bulk, MalformedRecordError, Parsed, Rows, View
 
 _CACHE_SECONDS = 60.0
@@ -60,12 +61,17 @@ class KeyRing:
         service: str,
         *,
         topic: str = PATIENT_KEYS,
+        rebuilds: Rebuilds | None = None,
     ) -> None:
-        """Keep the copy in the pool's database."""
+        """Keep the copy in the pool's database; `rebuilds` builds it anew, as a Projector's."""
         self._pool = pool
         self._wrap = wrap
         self.projector = Projector(
-            service=service, pool=pool, bootstrap_servers=bootstrap_servers, views=[keys_view(topic)]
+            service=service,
+            pool=pool,
+            bootstrap_servers=bootstrap_servers,
+            views=[keys_view(topic)],
+            rebuilds=rebuilds,
         )
         self._cache: dict[UUID, _Cached] = {}
 

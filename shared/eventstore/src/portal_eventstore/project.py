@@ -12,6 +12,7 @@ from portal_eventstore.editions import create_tables
 from portal_eventstore.freshness import note
 from portal_eventstore.kafka import Consumers
 from portal_eventstore.parked_copies import ParkedCopies
+from portal_eventstore.rebuild.by_itself import Followable, Rebuilds
 from portal_eventstore.view import Projection, View, view_of
 
 _log = logging.getLogger(__name__)
@@ -48,14 +49,21 @@ class Projector:
         bootstrap_servers: str,
         projections: Sequence[Projection] = (),
         views: Sequence[View[Any]] = (),
+        rebuilds: Rebuilds | None = None,
     ) -> None:
-        """Follow `projections`, and `views` over other records than events."""
+        """Follow `projections`, and `views` over other records than events.
+
+        A view whose tables are of another edition, or gone, is built anew by `rebuilds`, then followed.
+        """
         self._service = service
         self._pool = pool
         self._servers = bootstrap_servers
         self._views = [*map(view_of, projections), *views]
-        alone = asyncio.Lock()
-        self._consumptions = [ViewConsumption(pool, view, alone) for view in self._views]
+        self._followable = Followable(service, pool, self._views, rebuilds)
+        self._alone = asyncio.Lock()
+        self._consumptions: dict[str, ViewConsumption[Any]] = {}
+        self._followed: list[View[Any]] = []
+        self._built_at: dict[str, datetime | None] = {}
         self._copies = ParkedCopies(service=service, pool=pool, bootstrap_servers=bootstrap_servers)
         self._task: asyncio.Task[None] | None = None
         self._kafka: str | None = None
@@ -77,23 +85,30 @@ class Projector:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._task = None
+        await self._followable.stop()
 
     def problems(self) -> list[str]:
         """Say which views do not go on, and why."""
         found = [] if self._kafka is None else [f"projections of {self._service}: {self._kafka}"]
-        return found + [problem for c in self._consumptions for problem in c.problems()]
+        found += self._followable.problems()
+        return found + [problem for c in self._following() for problem in c.problems()]
 
     def stopped(self) -> dict[str, bool]:
         """Say of each view whether something keeps it from going on."""
-        return {c.name: bool(c.problems()) for c in self._consumptions}
+        return self._followable.stopped() | {c.name: bool(c.problems()) for c in self._following()}
+
+    def _following(self) -> list[ViewConsumption[Any]]:
+        return [self._consumptions[view.name] for view in self._followed]
 
     async def _run(self) -> None:
         pause = _SHORTEST_PAUSE
         while True:
-            consumers = Consumers(self._servers, self._service, self._consumptions)
+            await self._choose()
+            consumers = Consumers(self._servers, self._service, self._following())
             try:
                 await consumers.start()
                 await self._watch(consumers)
+                pause = _SHORTEST_PAUSE
             except Exception as error:  # noqa: BLE001  whatever it is, it is told and tried again
                 self._kafka = f"Kafka cannot be reached ({type(error).__name__})"
                 _log.warning("projections of %s: %s", self._service, self._kafka)
@@ -103,21 +118,43 @@ class Projector:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    async def _choose(self) -> bool:
+        """See which views may be followed; tell whether others than before. Those of a lost database stay."""
+        try:
+            followed = await self._followable.look()
+        except Exception as error:  # noqa: BLE001  the views' own transactions decide in the end
+            _log.warning("projections of %s: the database: %s", self._service, type(error).__name__)
+            return False
+        built_at = dict(self._followable.built_at)
+        other = [view.name for view in followed] != [view.name for view in self._followed]
+        for view in followed:
+            known = self._consumptions.get(view.name)
+            # What stopped on the old tables begins afresh on those that were put in their place.
+            replaced = built_at[view.name] != self._built_at.get(view.name)
+            if known is None or (replaced and known.problems()):
+                self._consumptions[view.name] = ViewConsumption(self._pool, view, self._alone)
+                other = True
+        self._followed, self._built_at = followed, built_at
+        return other
+
     async def _watch(self, consumers: Consumers) -> None:
-        """Look after lost offsets, and show how far the views are; never returns."""
+        """Look after lost offsets, and show how far the views are; return when others may be followed."""
         while True:
             try:
                 async with asyncio.timeout(_WATCH_TIMEOUT):
-                    for number in range(len(self._consumptions)):
+                    for number in range(len(self._followed)):
                         await self._look(consumers, number)
             except Exception as error:  # noqa: BLE001  aiokafka reconnects by itself: this only tells
                 self._kafka = f"Kafka does not answer ({type(error).__name__})"
             else:
                 self._kafka = None
             await asyncio.sleep(_WATCH_SECONDS)
+            if await self._choose():
+                return
 
     async def _look(self, consumers: Consumers, number: int) -> None:
-        consumption, looked_at = self._consumptions[number], datetime.now(UTC)
+        view, looked_at = self._followed[number], datetime.now(UTC)
+        consumption = self._consumptions[view.name]
         before = dict(consumption.places)
         ranges = await consumers.ranges(number)
         consumption.check(ranges)
@@ -126,7 +163,7 @@ class Projector:
         # A place beyond the end is of a topic that was made anew: nothing is fresh there.
         ends = {tp: r.end for tp, r in ranges.items() if tp in before and before[tp].next_offset <= r.end}
         try:
-            await note(self._pool, self._views[number], ends, looked_at)
+            await note(self._pool, view, ends, looked_at)
         except Exception as error:  # noqa: BLE001  whatever it is: the view's time stands still, and is seen to
             _log.warning("view %s: freshness is not written (%s)", consumption.name, type(error).__name__)
 
