@@ -11,12 +11,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import Final
 
 from portal_faults.history.explain import explained_at
 from portal_faults.history.fact import Fact
 from portal_faults.history.history import History
 from portal_faults.history.operation import Kind, Operation, Outcome
 from portal_faults.history.timeline import Finding, Timeline, fold
+
+FAILED: Final = "500"
+"""What nobody may be told, whatever happens to the portal's parts: 503 says the same in good order."""
 
 
 @dataclass
@@ -37,14 +41,16 @@ class _Caused:
     """Which fact each attempt and each Idempotency-Key made."""
 
     by_attempt: dict[str, int] = field(default_factory=dict)
-    by_key: dict[tuple[str, str], int] = field(default_factory=dict)
+    by_key: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+    """With the instant at which it was asked for."""
 
 
 def check(history: History, facts: Sequence[Fact]) -> Checked:
     """Return everything that the history and the store's facts contradict each other in."""
     timeline = fold(facts, history.slots)
     caused, findings = _attribute(history.operations, facts)
-    findings = [*timeline.findings, *findings]
+    failed = (o for o in history.operations if o.outcome is Outcome.UNKNOWN and o.code == FAILED)
+    findings = [*timeline.findings, *findings, *(Finding("the portal failed", said(o)) for o in failed)]
     findings += _lost(history.operations, facts, caused, timeline)
     findings += _Order(history, facts, caused, timeline).findings()
     unknown = [o for o in history.operations if o.outcome is Outcome.UNKNOWN]
@@ -75,7 +81,8 @@ def _attribute(operations: Iterable[Operation], facts: Sequence[Fact]) -> tuple[
         caused.by_attempt.setdefault(attempt.id, moment)
         if attempt.key is not None:
             key = (attempt.patient, attempt.key)
-            if caused.by_key.setdefault(key, moment) != moment and caused.by_attempt[attempt.id] == moment:
+            first, _ = caused.by_key.setdefault(key, (moment, attempt.invoked_at))
+            if first != moment == caused.by_attempt[attempt.id]:
                 findings.append(Finding("a repeat happened again", what))
     return caused, findings
 
@@ -117,10 +124,14 @@ def _known(operation: Operation, timeline: Timeline) -> bool:
 
 
 def made_by(operation: Operation, caused: _Caused) -> int | None:
-    """Return the moment of the fact that an attempt, or an earlier one with its key, made."""
+    """Return the moment of the fact that an attempt, or an earlier one with its key, made.
+
+    An attempt that found all as it wished made none, nor did it keep its key: a repeat may be decided anew.
+    """
     own = caused.by_attempt.get(operation.id)
     if own is None and operation.key is not None:
-        return caused.by_key.get((operation.patient, operation.key))
+        moment, asked_at = caused.by_key.get((operation.patient, operation.key), (None, 0.0))
+        return moment if asked_at < operation.returned_at else None
     return own
 
 
@@ -177,13 +188,14 @@ class _Order:
         asked = sorted((at, moment) for moment, at in enumerate(self._after) if at > -math.inf)
         asked_times = [at for at, _ in asked]
         lowest = _running_max([-moment for _, moment in reversed(asked)])[::-1]
-        seen, own = _Seen(), dict[int, int]()
+        seen, own = _Seen(), dict[tuple[int, str], int]()
         for operation in sorted(self._history.operations, key=lambda o: o.invoked_at):
             made = made_by(operation, self._caused)
             if made is not None:
                 # An effect has its place, and a repeat is answered as the first one, whatever happened since.
                 if operation.outcome is Outcome.OK:
-                    own[operation.client] = max(made, own.get(operation.client, 0))
+                    told = (operation.client, operation.patient)
+                    own[told] = max(made, own.get(told, 0))
                 continue
             if operation.outcome is Outcome.UNKNOWN:
                 continue
@@ -192,8 +204,8 @@ class _Order:
             place = bisect_left(asked_times, operation.returned_at)
             last = -lowest[place] - 1 if place < len(lowest) else len(self._facts)
             if operation.kind is Kind.READ:
-                # A view follows; but what the client itself was told, it shows.
-                first = own.get(operation.client, 0)
+                # A view follows; but what the client itself was told of the patient, it shows.
+                first = own.get((operation.client, operation.patient), 0)
             else:
                 first = max(first, seen.by(operation.invoked_at))
             moment = explained_at(self._timeline, operation, self._history.epoch, first, last)

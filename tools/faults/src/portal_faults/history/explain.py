@@ -84,8 +84,9 @@ def _changes(asked: _Asked) -> Iterable[int]:
         stays += asked.held()
     if operation.code == "hold-limit":
         stays += timeline.holds_of.get(operation.patient, ())
-    if operation.hold is not None and operation.hold in timeline.held:
-        stays.append(timeline.held[operation.hold])
+    for hold in (operation.hold, operation.result):
+        if hold in timeline.held:
+            stays.append(timeline.held[hold])
     if operation.kind is Kind.READ or operation.code == "booking-limit":
         changed.update(timeline.changes_of(operation.patient, asked.first, asked.last))
     for stay in stays:
