@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from portal_faults.crowd import Crowd, crowd
+from portal_faults.planting import planted
 from portal_faults.stack import Stack, started
 from portal_faults.topics import check_topics
 
@@ -40,7 +41,7 @@ def found() -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Bring up one portal for all of them."""
-    with started() as running:
+    with started(variables=planted(Path(__file__).parent)) as running:
         yield running
 
 

@@ -169,7 +169,7 @@ async def crowd(portal: RunningPortal, file: Path, *, seed: int = 1) -> AsyncIte
     """Let everybody act until the block ends; what is open then is brought to its end."""
     urls = portal.database_urls
     world = await make_world(urls["booking"], urls["gateway"], doctors=_DOCTORS, days=_DAYS, patients=CLIENTS)
-    chance = random.Random(seed)  # noqa: S311 - what clients do by chance
+    chance = random.Random(seed)
     patients = [Patient(person) for person in world.people]
     slots = chance.sample(world.slots, len(world.slots))
     over = asyncio.Event()
@@ -179,7 +179,7 @@ async def crowd(portal: RunningPortal, file: Path, *, seed: int = 1) -> AsyncIte
             people.clients = [
                 Client(
                     number=number,
-                    chance=random.Random(chance.random()),  # noqa: S311
+                    chance=random.Random(chance.random()),
                     patients=patients,
                     slots=slots,
                     http=http,
@@ -220,4 +220,4 @@ def application(email: str) -> dict[str, Any]:
 
 
 async def _think(*_: Any) -> None:
-    await asyncio.sleep(random.uniform(0, _THINKING_SECONDS))  # noqa: S311
+    await asyncio.sleep(random.uniform(0, _THINKING_SECONDS))

@@ -11,7 +11,8 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+import types
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ SERVICES: Final = ("identity", "booking", "gateway")
 PROCESSES: Final = tuple(f"{service}{role}" for service in SERVICES for role in ("", "-worker"))
 SERVERS: Final = ("kafka", "postgres")
 HOME: Final = ROOT / ".portal" / "faults"
+NOTHING: Final[Mapping[str, str]] = types.MappingProxyType({})
 DISK: Final = 1024**3
 """Bytes of each server's own disk."""
 
@@ -134,8 +136,13 @@ class Stack(RunningPortal):
 
 
 @contextlib.contextmanager
-def started(*, seed: bool = False, small_disks: bool = True) -> Iterator[Stack]:
-    """Bring up a portal of one's own, with what this machine allows; remove it whatever happens."""
+def started(
+    *, seed: bool = False, small_disks: bool = True, variables: Mapping[str, str] = NOTHING
+) -> Iterator[Stack]:
+    """Bring up a portal of one's own, with what this machine allows; remove it whatever happens.
+
+    `variables` are added to the environment of every service's process.
+    """
     remove_abandoned()
     state = HOME / str(os.getpid())
     layout = Layout(state=state, demo=state / "demo.json")
@@ -153,7 +160,7 @@ def started(*, seed: bool = False, small_disks: bool = True) -> Iterator[Stack]:
             for disk in stack.disks.values():
                 disk.mount()
             claim(layout)
-        surround(stack, seed=seed)
+        surround(stack, seed=seed, variables=variables)
         stack.start()
         yield stack
         stack.stop()
@@ -161,7 +168,7 @@ def started(*, seed: bool = False, small_disks: bool = True) -> Iterator[Stack]:
         clean_up(stack)
 
 
-def surround(stack: Stack, *, seed: bool) -> None:
+def surround(stack: Stack, *, seed: bool, variables: Mapping[str, str]) -> None:
     """Start the proxy, prepare the clocks, and write the setting."""
     links = [f"{service}-{server}" for service in SERVICES for server in SERVERS]
     doors = [f"{service}-door" for service in SERVICES]
@@ -175,14 +182,16 @@ def surround(stack: Stack, *, seed: bool) -> None:
     preloaded = clocks.library()
     if preloaded is not None:
         stack.clocks = {name: Clock(stack.state / f"clock-{name}") for name in PROCESSES}
+    environments = {name: dict(variables) for name in PROCESSES}
+    for name, clock in stack.clocks.items():
+        if preloaded is not None:
+            environments[name] |= clock.environment(preloaded)
     Setting(
         port=stack.port,
         seed=seed,
         doors={s: (ports[f"{s}-door"], ports[f"{s}-kafka"]) for s in SERVICES} if stack.proxy else {},
         postgres={s: ports[f"{s}-postgres"] for s in SERVICES} if stack.proxy else {},
-        environments={
-            name: dict(clock.environment(preloaded)) for name, clock in stack.clocks.items() if preloaded
-        },
+        environments=environments,
     ).write(stack.state / "setting.json")
 
 
