@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def mutants() -> dict[str, str]:
     """Return every planted bug with the id of the test that must fail."""
     found: dict[str, str] = {}
-    for path in sorted(ROOT.glob("*/*/tests/mutants_*.py")):
+    for path in sorted([*ROOT.glob("*/*/tests/mutants_*.py"), *ROOT.glob("tests/*/mutants_*.py")]):
         spec = spec_from_file_location(path.stem, path)
         assert spec is not None
         assert spec.loader is not None
