@@ -1,0 +1,197 @@
+"""Is it known up to when a view is complete, whatever keeps it from going on?"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
+
+from portal_events.topics import partition_for
+from portal_eventstore import freshness, project
+from portal_eventstore.freshness import Freshness, note
+from portal_eventstore.project import Projector
+from portal_eventstore.publish import Relay
+from portal_eventstore.testing.kafka_log import Log, effects, opened_log, topics
+from portal_eventstore.view import Projection, view_of
+from portal_eventstore.vital_signs import look
+
+pytestmark = pytest.mark.connected
+
+SUBJECT = uuid.UUID(int=1)
+
+
+@pytest.fixture
+async def log(database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Log]:
+    monkeypatch.setattr(project, "_WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(freshness, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(freshness, "STALE_AFTER", timedelta(seconds=1.5))
+    async with opened_log(database_url, kafka, partitions=4) as log:
+        yield log
+
+
+@asynccontextmanager
+async def _following(log: Log, projection: Projection) -> AsyncIterator[Projector]:
+    projector = Projector(
+        service=log.owner, pool=log.pool, bootstrap_servers=log.servers, projections=[projection]
+    )
+    await projector.start()
+    try:
+        yield projector
+    finally:
+        await projector.stop()
+
+
+@asynccontextmanager
+async def _known(log: Log, *, keeps_log: bool = False) -> AsyncIterator[Freshness]:
+    found = Freshness(log.pool, {"effects": (log.topic,)}, log_of=log.owner if keeps_log else None)
+    async with found.kept():
+        yield found
+
+
+async def _until(condition: Callable[[], bool], within: float = 20.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        await asyncio.sleep(0.02)
+
+
+async def _fresh_since(known: Freshness, moment: datetime) -> None:
+    await _until(lambda: (at := known.complete_until("effects")) is not None and at > moment)
+
+
+async def _behind(log: Log, records: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        async with log.pool.acquire() as connection:
+            [view] = (await look(connection, ["effects"], keeps_log=False)).views
+        if view.behind == records:
+            return
+        assert time.monotonic() < deadline, f"{view.behind} behind"
+        await asyncio.sleep(0.02)
+
+
+async def _publish(log: Log, numbers: Sequence[int]) -> None:
+    await log.publish([log.stored(number, SUBJECT, number) for number in numbers])
+
+
+async def test_given_a_view_that_follows_then_its_time_goes_on_though_nothing_happens(log: Log) -> None:
+    async with _following(log, effects(log.counted)), _known(log) as known:
+        assert not known.stale("effects")
+        for _ in range(3):
+            await _fresh_since(known, datetime.now(UTC))
+            assert not known.stale("effects")
+
+
+async def test_hazard_a_view_does_not_go_on_then_its_time_stands_still_until_it_does(log: Log) -> None:
+    broken = False
+
+    def fail() -> None:
+        if broken:
+            raise ConnectionError
+
+    async with _following(log, effects(log.counted, before=fail)) as projector, _known(log) as known:
+        await _fresh_since(known, datetime.now(UTC))
+        broken = True
+        await _publish(log, range(1, 6))
+        published = datetime.now(UTC)
+        await _until(lambda: known.stale("effects"))
+        stood = known.complete_until("effects")
+        assert stood is not None
+        assert stood < published
+        assert projector.stopped() == {"effects": True}
+        await _behind(log, 5)
+        assert known.complete_until("effects") == stood
+
+        broken = False
+        await _fresh_since(known, published)
+        assert not known.stale("effects")
+        assert projector.stopped() == {"effects": False}
+
+
+async def test_hazard_kafka_lost_the_next_offset_then_the_view_has_stopped_and_is_not_fresh(
+    log: Log, kafka: str
+) -> None:
+    async with _following(log, effects(log.counted)), _known(log) as known:
+        await _publish(log, range(1, 11))
+        await _fresh_since(known, datetime.now(UTC))
+    left = datetime.now(UTC)
+    await _publish(log, range(11, 31))
+    partition = partition_for(str(SUBJECT).encode(), log.partitions)
+    async with topics(kafka, {}) as admin:
+        await admin.delete_records({TopicPartition(log.topic, partition): RecordsToDelete(20)})
+    async with _following(log, effects(log.counted)) as projector, _known(log) as known:
+        await _until(lambda: projector.stopped().get("effects", False))
+        await _until(lambda: known.stale("effects"))
+        at = known.complete_until("effects")
+        assert at is not None
+        assert at < left
+
+
+async def test_hazard_a_topic_was_made_anew_then_the_view_is_not_fresh(log: Log) -> None:
+    async with _following(log, effects(log.counted)), _known(log) as known:
+        await _fresh_since(known, datetime.now(UTC))
+    # The view has been where this topic never was.
+    await log.pool.execute("update projection_position set next_offset = 100")
+    async with _following(log, effects(log.counted)) as projector, _known(log) as known:
+        await _until(lambda: projector.stopped().get("effects", False))
+        await _until(lambda: known.stale("effects"))
+
+
+async def test_given_events_that_were_not_published_then_a_view_of_the_own_log_lacks_them(log: Log) -> None:
+    async with _following(log, effects(log.counted)), _known(log, keeps_log=True) as known:
+        await _fresh_since(known, datetime.now(UTC))
+        before = datetime.now(UTC)
+        await log.append(SUBJECT, 1)
+        await _until(lambda: known.stale("effects"))
+        at = known.complete_until("effects")
+        assert at is not None
+        # An id tells milliseconds.
+        assert abs(at - before) < timedelta(seconds=1)
+        relay = Relay(database_url=log.database_url, owner=log.owner, bootstrap_servers=log.servers)
+        await relay.start()
+        await _fresh_since(known, datetime.now(UTC))
+        await relay.stop()
+        assert not known.stale("effects")
+
+
+async def test_given_a_partition_that_nobody_has_followed_yet_then_the_view_is_not_complete(log: Log) -> None:
+    async with _following(log, effects(log.counted)), _known(log) as known:
+        await _fresh_since(known, datetime.now(UTC))
+    await log.pool.execute("update projection_position set fresh_at = null where partition = 3")
+    async with _known(log) as known:
+        await _until(lambda: known.stale("effects"))
+        assert known.complete_until("effects") is None
+
+
+async def test_given_times_written_all_along_when_batches_are_applied_then_each_event_has_one_effect(
+    log: Log,
+) -> None:
+    view, projection, over = view_of(effects(log.counted)), effects(log.counted), asyncio.Event()
+
+    async def write() -> None:
+        ends = {(log.topic, partition): 1_000 for partition in range(log.partitions)}
+        while not over.is_set():
+            await note(log.pool, view, ends, datetime.now(UTC))
+
+    async def count(statement: str, wanted: int) -> None:
+        deadline = time.monotonic() + 20
+        while await log.pool.fetchval(statement) < wanted:
+            assert time.monotonic() < deadline, "not in time"
+            await asyncio.sleep(0.02)
+
+    events = [log.stored(n, uuid.UUID(int=n % 9), n) for n in range(1, 301)]
+    async with _following(log, projection):
+        await count("select count(*) from projection_position", log.partitions)
+        writers = [asyncio.create_task(write()) for _ in range(3)]
+        for start in range(0, 300, 20):
+            await log.publish(events[start : start + 20])
+        await count("select count(*) from effect", 300)
+        over.set()
+        await asyncio.gather(*writers)
+    rows = [row["position"] for row in await log.pool.fetch("select position from effect")]
+    assert sorted(rows) == list(range(1, 301))
