@@ -156,6 +156,21 @@ async def test_given_the_database_fails_in_a_replay_then_nothing_of_the_key_has_
     assert (await drain(topic.pool, topic.view, number)).applied == 4
 
 
+async def test_given_the_database_fails_after_the_replay_then_it_can_be_replayed_again(
+    topic: Poisoned,
+) -> None:
+    number = await _parked_lane(topic, 1)
+    topic.refused.clear()
+    # The last statement of the transaction fails.
+    await topic.pool.execute("alter table projection_position add constraint stuck check (parked = 2)")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await drain(topic.pool, topic.view, number)
+    await topic.pool.execute("alter table projection_position drop constraint stuck")
+    assert await topic.applied() == []
+    assert (await drain(topic.pool, topic.view, number)).applied == 2
+    assert await topic.applied() == [1, 2]
+
+
 async def test_given_a_record_is_discarded_then_only_that_one_is_left_out_and_the_reason_is_kept(
     topic: Poisoned,
 ) -> None:

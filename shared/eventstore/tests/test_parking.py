@@ -15,6 +15,7 @@ from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.kafka import Incoming
 from portal_eventstore.key_ring import keys_view
 from portal_eventstore.parking import BREAKER_KEYS
+from portal_eventstore.testing.kafka_log import effects
 from portal_eventstore.testing.poison import (
     PERSON,
     Poisoned,
@@ -220,6 +221,21 @@ async def test_given_one_event_of_a_batch_can_be_applied_then_all_others_are_par
     assert consumption.problems() == []
     assert await topic.applied() == [1]
     assert len(await topic.parked()) == BREAKER_KEYS
+
+
+async def test_given_a_handler_that_writes_before_it_refuses_then_nothing_of_that_stays(
+    topic: Poisoned,
+) -> None:
+    _fill(topic, _subjects(8), 2)
+    topic.refused |= {5, 11}
+
+    async def apply(connection: Any, received: Sequence[Received]) -> None:
+        await effects(topic.log.counted).apply(connection, received)
+        for one in received:
+            topic.refuse(one)
+
+    await topic.consume(replace(topic.view, apply=apply))
+    assert sorted(await topic.applied()) == [1, 2, 3, 4, 6, 7, 8, 9, 10, 12, 14, 15, 16]
 
 
 async def test_given_several_keys_touch_a_row_then_the_view_stops_and_nothing_is_parked(

@@ -5,7 +5,7 @@ batches and other replays queue there, so that every record is applied once and 
 place itself is not moved: the worker passed these records when it parked them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
@@ -26,7 +26,7 @@ select number, view, topic, partition, record_offset, type, reason, parked_at, b
         count(*) over (partition by lane) - 1 as behind_it
     from parked p,
         lateral (select row (view, topic, partition, key, case when key is null then number end) as lane) as l
-    where status = 'waiting' and view = any ($1)
+    where status = 'waiting' and ($1::text[] is null or view = any ($1))
 ) as waiting where place = 1 order by number
 """
 _SHOW: Final = "select * from parked where number = $1"
@@ -114,9 +114,9 @@ async def parked_counts(pool: Any) -> dict[str, int]:
     return {row["view"]: row["count"] for row in await pool.fetch(_COUNTS)}
 
 
-async def waiting_lanes(pool: Any, views: Collection[str]) -> list[Lane]:
-    """Return what waits for these views, one entry a key, the oldest first."""
-    return [Lane(*row) for row in await pool.fetch(_LANES, list(views))]
+async def waiting_lanes(pool: Any, views: Sequence[str] | None = None) -> list[Lane]:
+    """Return what waits, for these views or for all, one entry a key, the oldest first."""
+    return [Lane(*row) for row in await pool.fetch(_LANES, views)]
 
 
 async def parked_record(pool: Any, number: int) -> ParkedRecord:

@@ -52,8 +52,7 @@ async def _run(operated: Operated, options: argparse.Namespace) -> int:
                     record = await parked_record(pool, options.number)
                     return await _replay(pool, operated, [(record.view, options.number)])
                 case "replay":
-                    views = _views(operated, options.view)
-                    lanes = await waiting_lanes(pool, views)
+                    lanes = await waiting_lanes(pool, _views(operated, options.view))
                     return await _replay(pool, operated, [(lane.view, lane.number) for lane in lanes])
                 case "discard":
                     await discard(pool, options.number, options.reason)
@@ -80,7 +79,7 @@ def _views(operated: Operated, named: str | None) -> list[str]:
 
 
 async def _list(pool: Any, operated: Operated, named: str | None) -> int:
-    lanes = await waiting_lanes(pool, _views(operated, named))
+    lanes = await waiting_lanes(pool, None if named is None else [operated.view(named).name])
     if not lanes:
         _tell(operated, ["nothing is parked"])
         return 0
