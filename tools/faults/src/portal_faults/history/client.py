@@ -215,13 +215,6 @@ def _judged(operation: Operation, answer: aiohttp.ClientResponse, said: bytes) -
     if answer.status >= HTTPStatus.BAD_REQUEST:
         code = str(document["type"]).removeprefix(_PROBLEM)
         return replace(operation, outcome=Outcome.REFUSED, code=code)
-    told = replace(operation, outcome=Outcome.OK)
-    match operation.kind:
-        case Kind.READ:
-            return replace(told, shown=tuple(item["appointmentId"] for item in document["items"]))
-        case Kind.HOLD:
-            return replace(told, result=document["holdId"])
-        case Kind.RELEASE:
-            return told
-        case _:
-            return replace(told, result=document["appointmentId"])
+    shown = tuple(item["appointmentId"] for item in document.get("items", ()))
+    result = document.get("holdId" if operation.kind is Kind.HOLD else "appointmentId")
+    return replace(operation, outcome=Outcome.OK, result=result, shown=shown)
