@@ -1,6 +1,7 @@
 """Which benchmarks run, and did they reach their goals?
 
-Those of the store, each with its own tables, and those of a whole portal are not asked for together.
+Those of the store and of views, each with its own tables, and those of a whole portal are not asked for
+together.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from portal_bench import booking, lag, search, store, timeline
+from portal_bench import booking, filling, lag, search, store, timeline
 from portal_bench.portal import Portal, running_portal
 from portal_bench.report import RESULTS, Result
 from portal_bench.rounds import Sizes
@@ -26,7 +27,9 @@ OF_THE_PORTAL: Final[dict[str, Callable[[Portal, Sizes], Result]]] = {
 def main() -> int:
     """Run benchmarks; 0 when every goal was met."""
     parser = argparse.ArgumentParser(prog="./portal bench")
-    parser.add_argument("names", nargs="+", choices=(*store.BENCHMARKS, *OF_THE_PORTAL), metavar="NAME")
+    parser.add_argument(
+        "names", nargs="+", choices=(*store.BENCHMARKS, *filling.BENCHMARKS, *OF_THE_PORTAL), metavar="NAME"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4, help="of one measurement of a round")
     parser.add_argument("--steady-seconds", type=float, default=20, help="of the measurement at a fixed rate")
@@ -46,8 +49,12 @@ def _measured(names: Sequence[str], server: str, sizes: Sizes) -> Iterator[Resul
     if names[0] in store.BENCHMARKS:
         yield from (store.measure(name, server, sizes) for name in names)
         return
+    servers = os.environ["KAFKA_BOOTSTRAP_SERVERS"]
+    if names[0] in filling.BENCHMARKS:
+        yield from (filling.BENCHMARKS[name](server, servers, sizes) for name in names)
+        return
     state = Path(os.environ["PORTAL_STATE"])
-    with running_portal(server, os.environ["KAFKA_BOOTSTRAP_SERVERS"], state) as portal:
+    with running_portal(server, servers, state) as portal:
         yield from (OF_THE_PORTAL[name](portal, sizes) for name in names)
 
 
