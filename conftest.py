@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -63,6 +66,15 @@ def from_environment(name: str) -> str:
     if value is None:
         pytest.fail(f"{name} is not set; {ADVICE}", pytrace=False)
     return value
+
+
+@pytest.fixture(scope="session")
+def proof() -> Iterator[dict[str, Any]]:
+    """Collect what a proof's tests find, by their names; `./portal prove` says where it is written."""
+    found: dict[str, Any] = {}
+    yield found
+    if "PORTAL_PROOF_RESULTS" in os.environ:
+        Path(os.environ["PORTAL_PROOF_RESULTS"]).write_text(json.dumps(found, indent=1))
 
 
 @pytest.fixture

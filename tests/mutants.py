@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+_IGNORE = "--ignore="
 
 
-def mutants() -> dict[str, str]:
-    """Return every planted bug with the id of the test that must fail."""
+def mutants(asked: Sequence[str] = ()) -> dict[str, str]:
+    """Return every planted bug with the id of the test that must fail, or those in the tests asked for."""
     found: dict[str, str] = {}
     for path in sorted([*ROOT.glob("*/*/tests/mutants_*.py"), *ROOT.glob("tests/*/mutants_*.py")]):
         spec = spec_from_file_location(path.stem, path)
@@ -19,7 +21,9 @@ def mutants() -> dict[str, str]:
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
         found |= {name: test for name, (_, test) in module.MUTANTS.items()}
-    return found
+    ignored = tuple(path.removeprefix(_IGNORE) for path in asked if path.startswith(_IGNORE))
+    wanted = tuple(path for path in asked if not path.startswith("-")) or ("",)
+    return {n: test for n, test in found.items() if test.startswith(wanted) and not test.startswith(ignored)}
 
 
 def run(test: str, mutant: str | None) -> int:
@@ -35,7 +39,7 @@ def run(test: str, mutant: str | None) -> int:
 
 def main() -> int:
     """Print one line a mutant and pytest-like totals; 0 when all were caught."""
-    planted = mutants()
+    planted = mutants(sys.argv[1:])
     sound = {test: run(test, None) for test in dict.fromkeys(planted.values())}
     caught = 0
     for name, test in planted.items():

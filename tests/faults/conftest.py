@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,15 +29,6 @@ SOME = 60
 
 
 @pytest.fixture(scope="session")
-def found() -> Iterator[dict[str, Any]]:
-    """Collect what the tests find; `./portal prove` says where it is written."""
-    results: dict[str, Any] = {}
-    yield results
-    if "PORTAL_PROOF_RESULTS" in os.environ:
-        Path(os.environ["PORTAL_PROOF_RESULTS"]).write_text(json.dumps(results, indent=1))
-
-
-@pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Bring up one portal for all of them."""
     with started(variables=planted(Path(__file__).parent)) as running:
@@ -51,8 +41,6 @@ class Ordeal:
 
     stack: Stack
     file: Path
-    results: dict[str, Any]
-    people: Crowd | None = None
     found: dict[str, Any] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -80,9 +68,9 @@ class Ordeal:
 
 @pytest.fixture
 def ordeal(
-    stack: Stack, tmp_path: Path, found: dict[str, Any], request: pytest.FixtureRequest
+    stack: Stack, tmp_path: Path, proof: dict[str, Any], request: pytest.FixtureRequest
 ) -> Iterator[Ordeal]:
     """Prepare one; what it found is kept under the test's name."""
-    prepared = Ordeal(stack, tmp_path / "history.jsonl", found)
+    prepared = Ordeal(stack, tmp_path / "history.jsonl")
     yield prepared
-    found[request.node.name] = prepared.found
+    proof[request.node.name] = prepared.found

@@ -49,6 +49,7 @@ class Crowd:
     recorder: Recorder
     clients: list[Client] = field(default_factory=list)
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    unanswered: int = 0
     improper: list[str] = field(default_factory=list)
     """Answers of 5xx that do not say when to come again."""
     accounts: dict[str, str] = field(default_factory=dict)
@@ -62,6 +63,15 @@ class Crowd:
             return self._done() >= wanted
 
         await eventually(enough, f"{times} more requests are answered", within)
+
+    async def failed(self, times: int, within: float = 120.0) -> None:
+        """Wait until so many more requests were answered by 5xx, or not at all."""
+        wanted = self._undone() + times
+
+        async def enough() -> bool:
+            return self._undone() >= wanted
+
+        await eventually(enough, f"{times} more requests fail", within)
 
     def faults(self) -> Counter[int]:
         """Count the answers of 5xx by status."""
@@ -141,6 +151,7 @@ class Crowd:
         watch = aiohttp.TraceConfig()
         watch.on_request_start.append(_think)
         watch.on_request_end.append(self._note)
+        watch.on_request_exception.append(self._miss)
         return aiohttp.ClientSession(
             self.portal.url,
             headers={"X-Portal-CSRF": "1"},
@@ -159,6 +170,12 @@ class Crowd:
             answer.content_type != "application/problem+json" or "Retry-After" not in answer.headers
         ):
             self.improper.append(f"{told.method} {told.url.path}: {answer.status}")
+
+    async def _miss(self, *_: Any) -> None:
+        self.unanswered += 1
+
+    def _undone(self) -> int:
+        return self.unanswered + sum(self.faults().values())
 
     def _done(self) -> int:
         return sum(n for (_, status), n in self.statuses.items() if status < HTTPStatus.BAD_REQUEST)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+
 from portal_faults import clocks, toxiproxy
 from portal_faults.clocks import Clock
 from portal_faults.launch import Setting
@@ -30,6 +32,7 @@ from portal_launcher.ports import internal_ports, is_free
 from portal_launcher.processes import ProcessId, group_members, identify, is_alive, stop_leftovers
 from portal_launcher.readiness import ask
 from portal_launcher.run_file import ProcessRecord, read_run
+from portal_launcher.secret_files import password
 
 SERVICES: Final = ("identity", "booking", "gateway")
 PROCESSES: Final = tuple(f"{service}{role}" for service in SERVICES for role in ("", "-worker"))
@@ -118,6 +121,16 @@ class Stack(RunningPortal):
             return not sum([await self.backlog(service) for service in ("identity", "booking")])
 
         await eventually(all_out, "the relays' backlogs are empty", within)
+
+    async def as_superuser(self, statement: str) -> None:
+        """Run a statement that only PostgreSQL's superuser may."""
+        secret = password(self.layout.secrets, "postgres")
+        port = self.record("postgres").port
+        connection = await asyncpg.connect(f"postgresql://postgres:{secret}@127.0.0.1:{port}/postgres")
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
     async def backlog(self, service: str) -> int:
         """Return how many events of a service wait for Kafka."""

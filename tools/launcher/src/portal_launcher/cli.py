@@ -16,6 +16,7 @@ from portal_launcher.layout import layout_from_environment
 from portal_launcher.logs import logs
 from portal_launcher.operate import operate, operate_each, rebuild
 from portal_launcher.progress import complain
+from portal_launcher.prove import PROOFS, prove
 from portal_launcher.seed import SCALES, seed
 from portal_launcher.status import status
 from portal_launcher.up import Options, up
@@ -87,6 +88,11 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("bench", help="measure; further arguments go to the benchmark")
     command.add_argument("name", help="which one")
+
+    command = commands.add_parser("prove", help="promises kept under faults; further arguments go to pytest")
+    command.add_argument("name", help=", ".join(PROOFS))
+    command.add_argument("--full", action="store_true", help="at full size, which takes long")
+    command.add_argument("--mutants", action="store_true", help="plant its bugs: each must be caught")
     return root
 
 
@@ -98,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         described.print_help()
         return USAGE
     options, rest = described.parse_known_args(given)
-    if rest and options.command not in (*OPERATIONS, "test", "bench"):
+    if rest and options.command not in (*OPERATIONS, "test", "bench", "prove"):
         described.error(f"unknown argument: {rest[0]}")
     try:
         return run(options, rest)
@@ -136,5 +142,6 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "lag": lambda: operate_each(layout, options.service, ["lag", *rest]),
         "test": lambda: test(options.part or Selection.ALL, rest),
         "bench": lambda: bench(options.name, rest),
+        "prove": lambda: prove(options.name, rest, full=options.full, mutants=options.mutants),
     }
     return asked[options.command]()

@@ -1,0 +1,44 @@
+"""What if a disk is full: are writes refused, reads answered, and does it go on by itself afterwards?"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import pytest
+
+from portal_faults.stack import Stack
+
+from .conftest import SOME, Ordeal
+
+pytestmark = pytest.mark.connected
+
+
+@pytest.fixture(autouse=True)
+def small(stack: Stack) -> None:
+    if not stack.disks:
+        pytest.skip("a disk of one's own takes root")
+
+
+async def test_given_the_disk_of_postgres_full_when_people_book_then_503_reads_go_on_and_it_recovers(
+    stack: Stack, ordeal: Ordeal
+) -> None:
+    async with ordeal.survived(may_fail=True) as people:
+        # A new segment of the log has room for what is written until tables have to grow.
+        await stack.as_superuser("select pg_switch_wal()")
+        await people.acted(1)
+        with stack.disks["postgres"].full():
+            await people.failed(SOME // 4)
+            read = people.statuses["GET", HTTPStatus.OK]
+            await people.failed(SOME // 4)
+            assert people.statuses["GET", HTTPStatus.OK] > read
+        ordeal.found["restarts"] = stack.record("postgres").restarts
+
+
+async def test_given_the_disk_of_kafka_full_when_people_book_then_bookings_go_on_and_it_recovers(
+    stack: Stack, ordeal: Ordeal
+) -> None:
+    async with ordeal.survived(may_fail=False) as people:
+        with stack.disks["kafka"].full():
+            before = people.statuses["POST", HTTPStatus.CREATED]
+            await people.acted(2 * SOME)
+            assert people.statuses["POST", HTTPStatus.CREATED] > before

@@ -1,0 +1,62 @@
+"""What if a service cannot reach Kafka or PostgreSQL, though both are well?"""
+
+from __future__ import annotations
+
+import pytest
+
+from portal_faults.stack import Stack
+from portal_faults.toxiproxy import CUT, DEAF, Toxic, delay, narrow
+
+from .conftest import SOME, Ordeal
+
+pytestmark = pytest.mark.connected
+
+
+@pytest.fixture(autouse=True)
+def proxied(stack: Stack) -> None:
+    if stack.proxy is None:
+        pytest.skip("no Toxiproxy: neither Go nor uv can build it here")
+
+
+@pytest.mark.parametrize("service", ["identity", "booking", "gateway"])
+async def test_given_a_service_cut_off_from_kafka_when_people_book_then_nobody_notices_a_thing_but_age(
+    stack: Stack, ordeal: Ordeal, service: str
+) -> None:
+    async with ordeal.survived(may_fail=False) as people:
+        with stack.spoiled(f"{service}-kafka", CUT):
+            await people.acted(5 * SOME)
+
+
+@pytest.mark.parametrize("service", ["identity", "booking", "gateway"])
+async def test_given_a_service_cut_off_from_postgres_when_people_book_then_503_at_worst_and_nothing_is_lost(
+    stack: Stack, ordeal: Ordeal, service: str
+) -> None:
+    async with ordeal.survived(may_fail=True) as people:
+        with stack.spoiled(f"{service}-postgres", CUT):
+            await people.failed(SOME // 4)
+
+
+async def test_given_answers_of_postgres_that_do_not_arrive_when_people_book_then_nothing_happens_twice(
+    stack: Stack, ordeal: Ordeal
+) -> None:
+    async with ordeal.survived(may_fail=True) as people:
+        with stack.spoiled("booking-postgres", DEAF):
+            await people.failed(SOME // 4)
+
+
+@pytest.mark.parametrize(
+    ("link", "toxics"),
+    [
+        ("booking-postgres", delay(100)),
+        ("booking-postgres", narrow(64)),
+        ("booking-kafka", delay(500)),
+        ("gateway-kafka", narrow(16)),
+    ],
+    ids=["late postgres", "narrow postgres", "late kafka", "narrow kafka"],
+)
+async def test_given_a_slow_way_when_people_book_then_all_of_it_arrives(
+    stack: Stack, ordeal: Ordeal, link: str, toxics: tuple[Toxic, ...]
+) -> None:
+    async with ordeal.survived(may_fail=True) as people:
+        with stack.spoiled(link, toxics):
+            await people.acted(SOME)
