@@ -5,13 +5,51 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from portal_eventstore import kafka
+import asyncpg
+from aiokafka.errors import KafkaError
 
-_MEMORY = "shared/eventstore/tests/test_hazards_memory.py::test_given_"
+from portal_events.base import Event
+from portal_eventstore import consume, execute, kafka, postgres, producing, publish, view
+from portal_eventstore.testing.planting import reword, rewrite
+from portal_eventstore.unacknowledged import Unacknowledged
+
+_TESTS = "shared/eventstore/tests/"
+_CLOCK = _TESTS + "test_hazards_clock.py::test_given_"
+_KAFKA = _TESTS + "test_hazards_kafka.py::test_given_"
+_MEMORY = _TESTS + "test_hazards_memory.py::test_given_"
+_POSTGRES = _TESTS + "test_hazards_postgres.py::test_given_"
+_RELAY = _TESTS + "test_hazards_relay.py::test_given_"
+_VERSIONS = _TESTS + "test_hazards_versions.py::test_given_"
 
 
 def _setting(holder: Any, name: str, value: Any) -> Callable[[], None]:
     return partial(setattr, holder, name, value)
+
+
+async def _begin_where_the_group_left_off(self: Any, assigned: Any) -> None:
+    await self._consumption.begin([tuple(partition) for partition in assigned])
+
+
+def _trust_what_kafka_holds() -> None:
+    rewrite(kafka.Consumers._subscribe, 'auto_offset_reset="none"', 'auto_offset_reset="earliest"')()
+    consume.ViewConsumption.check = lambda self, ranges: None  # type: ignore[method-assign]  # noqa: ARG005
+
+
+def _acknowledge_before_the_disk() -> None:
+    rewrite(
+        postgres.PostgresStore.connect.__func__,  # type: ignore[attr-defined]
+        '"jit": "off",',
+        '"jit": "off", "synchronous_commit": "off",',
+    )()
+
+
+def _refuse_unknown_fields() -> None:
+    Event.model_config["extra"] = "forbid"
+
+
+def _no_room_is_a_fault() -> None:
+    kinds = [kind for kind in postgres._REFUSED if kind is not asyncpg.InsufficientResourcesError]
+    postgres._REFUSED = tuple(kinds)
 
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
@@ -22,5 +60,93 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "timers keep the batches that they were set in": (
         _setting(kafka, "Context", copy_context),
         _MEMORY + "a_slow_view_when_much_waits_then_its_memory_is_bounded[large]",
+    ),
+    "the relay waits for gaps to be filled": (
+        reword(
+            publish,
+            "TAIL",
+            "e.position > $1",
+            "e.position > $1 and e.position - $1 ="
+            " (select count(*) from event f where f.position > $1 and f.position <= e.position)",
+        ),
+        _RELAY + "a_process_killed_before_its_commit_then_nothing_of_it_is_published_and_nothing_stalls",
+    ),
+    "whoever takes the log over begins at its end": (
+        reword(
+            publish,
+            "_CLAIM",
+            "returning published",
+            "returning (select coalesce(max(position), 0) from event)",
+        ),
+        _RELAY + "a_process_killed_between_commit_and_publish_then_another_publishes_it",
+    ),
+    "the relay reads below the oldest transaction only": (
+        reword(
+            publish,
+            "TAIL",
+            "e.position > $1",
+            "e.position > $1 and"
+            " e.xmin::text::bigint < pg_snapshot_xmin(pg_current_snapshot())::text::bigint",
+        ),
+        _RELAY + "idle_transactions_and_a_long_snapshot_then_the_relay_goes_on",
+    ),
+    "acknowledged before it is on the disk": (
+        _acknowledge_before_the_disk,
+        _POSTGRES + "writers_when_postgres_is_killed_then_they_go_on_and_all_acknowledged_is_there_once",
+    ),
+    "no room is a fault": (
+        _no_room_is_a_fault,
+        _POSTGRES + "the_disk_is_full_then_writes_are_unavailable_reads_go_on_and_room_mends_it",
+    ),
+    "a silent broker is not told": (
+        _setting(producing, "_SLOW_SECONDS", 1e9),
+        _KAFKA + "kafka_is_killed_then_appends_go_on_the_backlog_shows_and_drains",
+    ),
+    "a refusal to read is not told": (
+        _setting(kafka, "OffsetOutOfRangeError", KafkaError),
+        _KAFKA + "reading_is_forbidden_then_the_view_says_so_skips_nothing_and_goes_on_when_allowed",
+    ),
+    "published over a refusal to write": (
+        _setting(Unacknowledged, "published", lambda self: self.read),
+        _KAFKA + "writing_is_forbidden_then_the_relay_is_blocked_and_drains_when_allowed",
+    ),
+    "the end of what Kafka holds is not looked at": (
+        rewrite(
+            consume.ViewConsumption.check, "begin <= place.next_offset <= end", "begin <= place.next_offset"
+        ),
+        _KAFKA + "a_topic_that_was_made_anew_and_is_shorter_then_the_view_stops",
+    ),
+    "Kafka's committed offsets decide": (
+        _setting(kafka._SeekToStored, "on_partitions_assigned", _begin_where_the_group_left_off),
+        _KAFKA + "somebody_moved_the_committed_offsets_then_nothing_changes",
+    ),
+    "a view goes on from the oldest record that Kafka still has": (
+        _trust_what_kafka_holds,
+        _TESTS + "test_project.py::test_given_kafka_no_longer_holds_the_next_record_then_the_view_stops",
+    ),
+    "an unknown field is a fault": (
+        _refuse_unknown_fields,
+        _VERSIONS + "an_old_and_a_new_release_at_once_then_each_applies_what_the_other_wrote",
+    ),
+    "an unknown type is a fault": (
+        rewrite(view.view_of, "if known is None:", "if stored.owner is None:"),
+        _VERSIONS + "a_newer_producer_then_unknown_fields_and_types_are_passed_over",
+    ),
+    "the relay reads by time": (
+        reword(publish, "TAIL", "order by 1", "order by e.time, 1"),
+        _CLOCK + "a_clock_that_jumps_then_relay_and_view_keep_the_order_of_positions",
+    ),
+    "a decision reads by time": (
+        reword(postgres, "_READ", "order by q.query, e.position", "order by q.query, e.time"),
+        _CLOCK + "a_clock_that_jumps_when_decided_then_positions_tell_the_order[postgres]",
+    ),
+    "a key of the future is unknown": (
+        rewrite(
+            execute.Decider._decide,
+            "if command.context.time - e.time <",
+            "if timedelta() <= command.context.time - e.time <",
+        ),
+        _CLOCK + "a_request_when_it_comes_again_after_a_jump_then_its_key_holds_for_a_day_and_no_less"
+        "[memory-back]",
     ),
 }

@@ -79,6 +79,10 @@ def _answer_before_the_commit() -> None:
 _RACES = "shared/eventstore/tests/test_races.py::"
 _EXECUTE = "shared/eventstore/tests/test_execute.py::"
 _ONE_WINS = _RACES + "test_given_16_tasks_in_4_processes_when_they_race_for_one_slot_then_one_wins"
+_BENEATH_A_RELAY = (
+    "shared/eventstore/tests/test_hazards_relay.py::test_given_a_slow_transaction_with_the_lower_position_"
+    "when_another_appends_then_both_are_published"
+)
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "lock and check in one statement": (
@@ -100,6 +104,10 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _RACES + "test_given_repeatable_read_when_appended_then_the_function_refuses",
     ),
     "no append lock": (_rewrite((_LOCK, "")), _ONE_WINS),
+    "no append lock, beneath a relay": (
+        _rewrite((_LOCK, "")),
+        _BENEATH_A_RELAY,
+    ),
     "a lock a tag, one after for two tags": (
         _rewrite(
             (_LOCK, _LOCK_A_TAG),

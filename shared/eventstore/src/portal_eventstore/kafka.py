@@ -11,7 +11,7 @@ from contextvars import Context
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
@@ -33,6 +33,7 @@ _STEP_RECORDS = 50
 _FETCH_BYTES = 256 * 1024
 """What waits for a slow view in memory: of each partition so many bytes as Kafka keeps them, compressed, and
 one batch of records as they are read, which ends once it has _MAX_BYTES; an event may be 900 kB."""
+_REFUSED_SECONDS = 0.2
 
 
 class Outgoing(NamedTuple):
@@ -175,7 +176,11 @@ class Consumers:
             logger=None,
             graceful_timeout=10.0,
         )
-        self._subscribers = [self._subscribe(client_id, consumption) for consumption in consumptions]
+        self._reading = [_Reading() for _ in consumptions]
+        self._subscribers = [
+            self._subscribe(client_id, consumption, reading)
+            for consumption, reading in zip(consumptions, self._reading, strict=True)
+        ]
 
     async def start(self) -> None:
         """Connect and begin to read; raises KafkaError when Kafka does not answer."""
@@ -186,7 +191,12 @@ class Consumers:
         await self._broker.stop()
 
     async def ranges(self, number: int) -> dict[Partition, Range]:
-        """Return what Kafka holds of the partitions that the consumption `number` is assigned."""
+        """Return what Kafka holds of the partitions that the consumption `number` is assigned.
+
+        Raises what Kafka answers instead of records, as when they may not be read.
+        """
+        if (refusal := self._reading[number].refusal) is not None:
+            raise refusal
         consumer = self._subscribers[number].consumer
         if consumer is None:
             return {}
@@ -206,7 +216,7 @@ class Consumers:
             with contextlib.suppress(KafkaError):
                 await consumer.commit(shown)
 
-    def _subscribe(self, client_id: str, consumption: Consumption) -> Any:
+    def _subscribe(self, client_id: str, consumption: Consumption, reading: "_Reading") -> Any:
         listener = _SeekToStored(consumption)
         subscriber: Any = self._broker.subscriber(
             *consumption.topics,
@@ -224,7 +234,7 @@ class Consumers:
         listener.consumer = lambda: subscriber.consumer
         # FastStream sleeps after a poll that brought nothing, as long as it has polled: a record that comes
         # meanwhile would wait.
-        subscriber.get_msg = _next_batch
+        subscriber.get_msg = reading.next_batch
 
         # FastStream's own parser and decoder fail before the handler runs, on a header that is no UTF-8 for
         # example, and with AckPolicy.MANUAL such a batch is skipped: ours only hand the records on. They are
@@ -269,25 +279,32 @@ class _SeekToStored(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer.resume(*(assigned & consumer.assignment()))
 
 
-async def _next_batch(consumer: Any) -> tuple[Any, ...]:
-    """Return what comes next, as soon as there is anything; in small steps, for the sake of memory."""
-    found: list[Any] = []
-    size, patience = 0, _POLL_MILLISECONDS
-    while len(found) < _MAX_RECORDS and size < _MAX_BYTES:
-        try:
-            batches = await consumer.getmany(timeout_ms=patience, max_records=_STEP_RECORDS)
-        except KafkaError:
-            # The consumer is past the records at hand: they must not be lost. The next poll tells it again.
-            if not found:
-                raise
-            break
-        if not batches:
-            break
-        for records in batches.values():
-            found += records
-            size += sum(record.serialized_value_size for record in records)
-        patience = 0
-    return tuple(found)
+class _Reading:
+    """How one consumer reads, and what Kafka answered it instead of records."""
+
+    refusal: KafkaError | None = None
+
+    async def next_batch(self, consumer: Any) -> tuple[Any, ...]:
+        """Return what comes next, as soon as there is anything; in small steps, for the sake of memory."""
+        found: list[Any] = []
+        size, patience = 0, _POLL_MILLISECONDS
+        while len(found) < _MAX_RECORDS and size < _MAX_BYTES:
+            try:
+                batches = await consumer.getmany(timeout_ms=patience, max_records=_STEP_RECORDS)
+            except KafkaError as error:
+                # An offset that Kafka does not hold is the consumption's to tell: it compares. FastStream
+                # would say nothing and wait for 5 s, for each partition anew; records at hand would be lost.
+                self.refusal = None if isinstance(error, OffsetOutOfRangeError) else error
+                await asyncio.sleep(_REFUSED_SECONDS)
+                break
+            self.refusal = None
+            if not batches:
+                break
+            for records in batches.values():
+                found += records
+                size += sum(record.serialized_value_size for record in records)
+            patience = 0
+        return tuple(found)
 
 
 def _seek(consumer: Any, offsets: Mapping[Partition, int]) -> None:
