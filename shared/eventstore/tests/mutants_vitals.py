@@ -12,7 +12,7 @@ _JUDGED = "shared/eventstore/tests/test_diagnosis.py::test_given_"
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "the append lock's waiters are taken for its holder": (
-        rewrite(vital_signs._log, 'if row["granted"]}', "}"),
+        rewrite(vital_signs._log, 'if row["granted"]}', 'if not row["granted"]}'),
         _VITALS + "hazard_a_session_keeps_the_append_lock_then_it_is_named_until_it_lets_go",
     ),
     "a busy session is taken for one that keeps the lock": (

@@ -45,7 +45,7 @@ async def _relayed(relay: Relay) -> AsyncIterator[Relay]:
         await relay.stop()
 
 
-async def _until(condition: Callable[[], bool], within: float = 20.0) -> None:
+async def _until(condition: Callable[[], bool], within: float = 60.0) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "not in time"
@@ -53,7 +53,7 @@ async def _until(condition: Callable[[], bool], within: float = 20.0) -> None:
 
 
 async def _published(log: Log, position: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while await log.published() < position:
         assert time.monotonic() < deadline, "not in time"
         await asyncio.sleep(0.02)

@@ -141,9 +141,9 @@ class Projector:
         """Look after lost offsets, and show how far the views are; return when others may be followed."""
         while True:
             try:
+                # Side by side: what a consumer is asked waits for the fetch that it has under way.
                 async with asyncio.timeout(_WATCH_TIMEOUT):
-                    for number in range(len(self._followed)):
-                        await self._look(consumers, number)
+                    await asyncio.gather(*(self._look(consumers, n) for n in range(len(self._followed))))
             except Exception as error:  # noqa: BLE001  aiokafka reconnects by itself: this only tells
                 self._kafka = f"Kafka does not answer ({type(error).__name__})"
             else:
