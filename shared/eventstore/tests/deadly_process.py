@@ -5,9 +5,11 @@ It dies in the handler, or in reading the record (WHERE is `handle` or `read`). 
 
 import asyncio
 import os
+import runpy
 import sys
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from portal_eventstore.consume import ViewConsumption
@@ -47,6 +49,14 @@ def innocent(view: View[Received]) -> View[Received]:
     return replace(view, name="innocent", apply=apply)
 
 
+def plant() -> None:
+    """Plant the bug that the test is run against: here, too, it must not go unseen."""
+    mutants = runpy.run_path(str(Path(__file__).with_name("mutants_parking.py")))["MUTANTS"]
+    name = os.environ.get("PORTAL_MUTANT")
+    if name in mutants:
+        mutants[name][0]()
+
+
 async def main() -> None:
     database_url, owner, position, where = sys.argv[1:]
     async with poisoned(database_url, owner) as topic:
@@ -58,4 +68,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    plant()
     asyncio.run(main())

@@ -80,10 +80,6 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _PARKING
         + "a_fault_of_the_moment_then_the_batch_is_tried_again_and_nothing_is_parked[ConnectionResetError]",
     ),
-    "parking: a cut connection is the event's fault": (
-        rewrite(parking.apply_values, "connection.is_closed() or ", ""),
-        _PARKING + "the_connection_is_cut_in_the_middle_then_nothing_is_half_done",
-    ),
     "parking: a missing column is the event's fault": (
         rewrite(blame.blame, "return Blame.CODE", "return Blame.EVENT"),
         _PARKING + "the_tables_are_not_the_views_then_it_stops_and_nothing_is_parked",
@@ -92,7 +88,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         reword(consume, "_INSERT", "p.status = 'waiting'", "p.status = 'forgotten'"),
         _PARKING + "a_views_place_was_taken_away_then_what_waits_goes_on_waiting",
     ),
-    "deaths: counted after, not before": (
+    "deaths: deliveries are not counted": (
         rewrite(suspects.Suspects.is_deadly, "if offset != record.offset:", "if offset > record.offset:"),
         _DEATHS + "an_event_that_kills_its_worker_then_it_is_parked_unhandled_and_nothing_else[handle]",
     ),

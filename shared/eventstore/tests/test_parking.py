@@ -285,8 +285,9 @@ async def test_given_a_key_record_cannot_be_read_then_its_view_stops_and_no_copy
 async def test_given_a_fault_of_the_moment_then_the_batch_is_tried_again_and_nothing_is_parked(
     topic: Poisoned, fault: Exception
 ) -> None:
-    _fill(topic, _subjects(3), 2)
-    faults = [fault, fault]
+    # One event alone, several times: whoever blames it has nothing else to part it from.
+    _fill(topic, _subjects(1), 1)
+    faults = [fault] * 3
 
     def fail(_: Received) -> None:
         if faults:
@@ -300,7 +301,7 @@ async def test_given_a_fault_of_the_moment_then_the_batch_is_tried_again_and_not
     assert faults == []
     assert consumption.problems() == []
     assert await topic.parked() == []
-    assert sorted(await topic.applied()) == list(range(1, 7))
+    assert await topic.applied() == [1]
 
 
 async def test_given_the_connection_is_cut_in_the_middle_then_nothing_is_half_done(topic: Poisoned) -> None:
@@ -313,7 +314,6 @@ async def test_given_the_connection_is_cut_in_the_middle_then_nothing_is_half_do
         await topic.projection.apply(connection, received)
         if cuts and len(received) < 9:
             cuts -= 1
-            # Whoever sees what comes of it takes it for the event's fault, were it not for the connection.
             await topic.pool.execute("select pg_terminate_backend($1)", connection.get_server_pid())
             await asyncio.sleep(0.05)
             raise ValueError(PERSON)

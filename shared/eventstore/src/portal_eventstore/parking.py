@@ -95,7 +95,7 @@ async def apply_values(view: View[T], connection: Any, values: Sequence[T]) -> N
     try:
         await view.apply(connection, values)
     except Exception as error:
-        if connection.is_closed() or blame(error) is not Blame.EVENT:
+        if blame(error) is not Blame.EVENT:
             raise
         raise CannotApplyError from error
 
