@@ -124,6 +124,7 @@ def _operated(service: Service[S], settings: S) -> Operated:
         settings.kafka_bootstrap_servers,
         service.views,
         service.keeps_log,
+        service.migrations,
     )
 
 

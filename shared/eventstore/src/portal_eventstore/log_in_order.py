@@ -17,9 +17,8 @@ from portal_eventstore.kafka import Incoming, Partition, Range
 class Item(NamedTuple):
     """An event and where its first record stands."""
 
-    partition: int
-    offset: int
     stored: StoredEvent
+    record: Incoming
 
 
 class LogInOrder:
@@ -72,7 +71,7 @@ class LogInOrder:
             self.duplicates += 1
             return None
         self.last[record.partition] = stored.position
-        return Item(record.partition, record.offset, stored)
+        return Item(stored, record)
 
     def _once(self, items: list[Item]) -> list[Item]:
         kept: list[Item] = []

@@ -14,7 +14,7 @@ from portal_launcher.faults import Fault
 from portal_launcher.gates import Selection, test
 from portal_launcher.layout import layout_from_environment
 from portal_launcher.logs import logs
-from portal_launcher.operate import operate, operate_each, rebuild
+from portal_launcher.operate import operate_at_once, operate_each, rebuild, restore
 from portal_launcher.progress import complain
 from portal_launcher.prove import PROOFS, prove
 from portal_launcher.seed import SCALES, seed
@@ -135,11 +135,11 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "seed": lambda: seed(layout, options.scale),
         "doctor": lambda: doctor(layout, options.port),
         "rebuild": lambda: rebuild(layout, options.view, rest),
-        "restore": lambda: operate(layout, options.service, ["restore", *rest]),
+        "restore": lambda: restore(layout, options.service, rest),
         "verify": lambda: operate_each(layout, options.service, ["verify", *rest]),
         "backup": lambda: operate_each(layout, options.service, ["backup", *rest]),
         "parked": lambda: operate_each(layout, options.service, ["parked", options.action, *rest]),
-        "lag": lambda: operate_each(layout, options.service, ["lag", *rest]),
+        "lag": lambda: operate_at_once(layout, options.service, ["lag", *rest]),
         "test": lambda: test(options.part or Selection.ALL, rest),
         "bench": lambda: bench(options.name, rest),
         "prove": lambda: prove(options.name, rest, full=options.full, mutants=options.mutants),

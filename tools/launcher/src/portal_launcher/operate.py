@@ -6,12 +6,16 @@ it does in a container just what it does here.
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from portal_launcher.faults import NOT_RUNNING, UNKNOWN_SERVICE, Fault
 from portal_launcher.layout import Layout
+from portal_launcher.postgres import Postgres
+from portal_launcher.progress import show
 from portal_launcher.run_file import Run, read_run
 from portal_launcher.services import SERVICES, Service, wiring_of
 
@@ -30,12 +34,43 @@ def operate_each(layout: Layout, service: str | None, arguments: Sequence[str]) 
     return max(operate(layout, name, arguments) for name in names)
 
 
+def operate_at_once(layout: Layout, service: str | None, arguments: Sequence[str]) -> int:
+    """Ask one service, or all side by side; print what each says, and return the highest exit code."""
+    run = running(layout)
+    services = SERVICES if service is None else (known(service),)
+    wiring = wiring_of(run, layout)
+    asked = [
+        subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-m", each.name, *arguments],
+            cwd=layout.root,
+            env=wiring.environment(each, each.name),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for each in services
+    ]
+    for process in asked:
+        show(process.communicate()[0].rstrip())
+    return max(process.returncode for process in asked)
+
+
 def rebuild(layout: Layout, named: str, arguments: Sequence[str]) -> int:
     """Rebuild `SERVICE/VIEW`."""
     service, _, view = named.partition("/")
     if not view:
         raise Fault(UNKNOWN_SERVICE, f"Name the view as SERVICE/VIEW, for example {service}/timeline.")
     return operate(layout, service, ["rebuild", view, *arguments])
+
+
+def restore(layout: Layout, service: str, arguments: Sequence[str]) -> int:
+    """Bring a service's database back; on our own server it is made again where it is gone."""
+    known(service)
+    run = running(layout)
+    postgres = Postgres(Path(), Path(), run.ports.get("postgres", 0), layout.secrets)
+    if run.postgres_data and run.database_urls.get(service) == postgres.url(service, service):
+        asyncio.run(postgres.create_database(service))
+    return operate(layout, service, ["restore", *arguments])
 
 
 def running(layout: Layout) -> Run:

@@ -72,8 +72,17 @@ class Supervisor:
         """Describe every program that should run."""
         return [child.record for child in self._children.values()]
 
-    async def start(self, program: Program, ready: Ready, within: float = 60.0) -> None:
-        """Start a program and wait until it is ready; give up when it keeps dying or takes too long."""
+    async def start(
+        self,
+        program: Program,
+        ready: Ready,
+        within: float = 60.0,
+        patient: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Start a program and wait until it is ready; give up when it keeps dying or takes too long.
+
+        As long as it is `patient`, it waits for what only people or time can mend.
+        """
         rotate(program.log)
         process = await spawn(program)
         child = Child(program, process, describe(program, process))
@@ -84,7 +93,7 @@ class Supervisor:
         while not await ready():
             if child.deaths >= START_ATTEMPTS:
                 raise Fault(DID_NOT_START, failure(program, child.last_end))
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and not patient():
                 raise Fault(DID_NOT_START, failure(program, f"was not ready within {within:.0f} s"))
             await asyncio.sleep(0.05)
 

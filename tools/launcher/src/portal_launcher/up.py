@@ -29,6 +29,8 @@ from portal_launcher.supervise import Program, Supervisor
 from portal_launcher.topics import create_topics
 
 SPACE = 1024**3  # bytes
+REPAIR = "./portal restore"
+"""What a process asks for that will not be ready before somebody has run it."""
 
 
 @dataclass(frozen=True)
@@ -231,10 +233,18 @@ class Portal:
         if port is None:
             raise AssertionError(program.name)
 
-        async def ready() -> bool:
-            return (await ask(port)).ready
+        waiting_for = ""
 
-        await self._supervisor.start(program, ready)
+        async def ready() -> bool:
+            nonlocal waiting_for
+            found = await ask(port)
+            named = found.missing if REPAIR in found.missing else ""
+            if named and named != waiting_for:
+                self._progress.say(f"{program.name} waits: {named}")
+            waiting_for = named
+            return found.ready
+
+        await self._supervisor.start(program, ready, patient=lambda: bool(waiting_for))
         self._progress.say(f"{program.name} is ready (port {port})")
 
     async def _stop(self, start: asyncio.Task[None]) -> None:

@@ -7,6 +7,7 @@ whatever else of the service runs. What it has to say goes to standard output; i
 import argparse
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from portal_eventstore.view import View
@@ -25,6 +26,7 @@ class Operated:
     bootstrap_servers: str
     views: Sequence[View[Any]]
     keeps_log: bool
+    migrations: Sequence[tuple[Path, str]]
 
     def view(self, name: str) -> View[Any]:
         """Return one of the views; raises OperationError."""
