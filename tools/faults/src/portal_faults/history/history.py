@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from portal_faults.history.operation import Operation, Slot
+from portal_faults.history.operation import Operation, Outcome, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,10 @@ class History:
 
 
 class Recorder:
-    """Appends operations to a file; for any number of asyncio clients of one process."""
+    """Appends operations to a file; for any number of asyncio clients of one process.
+
+    `count`: of those whose outcome is known.
+    """
 
     def __init__(self, file: Path, slots: Iterable[Slot]) -> None:
         """Begin a history of these slots."""
@@ -37,7 +40,7 @@ class Recorder:
     def note(self, operation: Operation) -> None:
         """Append an operation whose outcome is known, or known not to be known."""
         self._write(operation.to_json())
-        self.count += 1
+        self.count += operation.outcome is not Outcome.UNKNOWN
 
     def __enter__(self) -> Self:
         return self
