@@ -145,7 +145,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _PARKED + "a_record_is_discarded_then_only_that_one_is_left_out_and_the_reason_is_kept",
     ),
     "discard: read again, parked again": (
-        rewrite(parking._unknown, 'row["status"] != "replayed"', 'row["status"] == "waiting"'),
+        rewrite(parking._unknown, '"replayed"', '"discarded"'),
         _PARKED + "a_discarded_record_is_read_again_then_it_is_neither_applied_nor_parked",
     ),
     "copies: marked before they are sent": (
