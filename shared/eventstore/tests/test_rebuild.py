@@ -14,9 +14,8 @@ from portal_events.stored import StoredEvent
 from portal_eventstore.project import Projector
 from portal_eventstore.rebuild.rebuild import compare, rebuild
 from portal_eventstore.testing.kafka_log import Log, opened_log
+from portal_eventstore.testing.tally import CHANGED, tally
 from portal_eventstore.view import View
-
-from .tally import CHANGED, tally
 
 pytestmark = pytest.mark.connected
 

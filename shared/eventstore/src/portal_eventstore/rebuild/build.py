@@ -4,6 +4,7 @@ A build's tables lie in a schema of its own, named like its places. What is done
 the transactions that do it, so that a process that comes after a crash goes on there.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -73,26 +74,32 @@ class Progress(NamedTuple):
 
 @dataclass
 class Build:
-    """A build, as a process has it open. `view` carries the build's name, and writes only while it stands."""
+    """A build, as a process has it open. `view` carries the build's name, and writes only while it stands.
+
+    `lost`, once set: the session that holds the lock is gone, and another process may work on the build.
+    """
 
     id: UUID
     name: str
     view: View[Any]
     pool: Any
     bootstrap_servers: str
+    lost: asyncio.Event | None = None
     _unshown: int = 0
     _shown_at: float = 0.0
 
     async def guard(self, connection: Any) -> None:
         """Keep the build standing until the transaction ends; raises BuildGoneError."""
-        if await connection.fetchval(_GUARD, self.id) is None:
-            raise BuildGoneError(f"The build of {self.name} is gone: it was cancelled.")
+        if self._is_lost() or await connection.fetchval(_GUARD, self.id) is None:
+            raise self._gone()
 
     async def phase(self) -> Phase:
         """Return what is to be done; raises BuildGoneError."""
+        if self._is_lost():
+            raise self._gone()
         found = await self.pool.fetchval("select phase from projection_build where id = $1", self.id)
         if found is None:
-            raise BuildGoneError(f"The build of {self.name} is gone: it was cancelled.")
+            raise self._gone()
         return Phase(found)
 
     async def enter(self, phase: Phase, *, done: int = 0, total: int = 0, connection: Any = None) -> None:
@@ -105,6 +112,17 @@ class Build:
             done,
             total,
         )
+
+    def _is_lost(self) -> bool:
+        return self.lost is not None and self.lost.is_set()
+
+    def _gone(self) -> "BuildGoneError":
+        if self._is_lost():
+            return BuildGoneError(
+                "PostgreSQL ended the work: it stopped, or somebody cancelled the rebuild; "
+                "unless that was so, run the rebuild again to go on where it was."
+            )
+        return BuildGoneError(f"The build {self.name} is gone: somebody cancelled the rebuild.")
 
     async def read(self, records: int) -> None:
         """Show that so many more records were read; not at every call."""
@@ -150,14 +168,16 @@ def application_name(name: str) -> str:
     return f"rebuild {name}"
 
 
-async def open_build(pool: Any, name: str, view: View[Any], bootstrap_servers: str) -> Build | None:
+async def open_build(
+    pool: Any, name: str, view: View[Any], bootstrap_servers: str, lost: asyncio.Event | None = None
+) -> Build | None:
     """Return the build of this name and of the view's edition, where one stands."""
     found: UUID | None = await pool.fetchval(
         "select id from projection_build where build = $1 and edition = $2", name, view.edition
     )
     if found is None:
         return None
-    build = Build(found, name, view, pool, bootstrap_servers)
+    build = Build(found, name, view, pool, bootstrap_servers, lost)
 
     async def apply(connection: Any, values: Sequence[Any]) -> None:
         # Without it, what comes late would go to the live tables, which are next on the search path.

@@ -98,10 +98,10 @@ async def _opened(
             build_pool(database_url, name) as pool,
             ended_by(lost),
         ):
-            build = await open_build(pool, name, view, bootstrap_servers)
+            build = await open_build(pool, name, view, bootstrap_servers, lost)
             if build is None:
                 await begin(pool, name, view, bootstrap_servers)
-                build = await open_build(pool, name, view, bootstrap_servers)
+                build = await open_build(pool, name, view, bootstrap_servers, lost)
             if build is None:
                 raise BuildGoneError(f"The build {name} was cancelled.")
             yield build

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from portal_eventstore.testing.kafka_log import Log
+from portal_eventstore.testing.kafka_log import Counted, Log
 from portal_eventstore.view import Bulk, Projection, Received, Rows, View, view_of
 
 CHANGED: Final = "tally"
@@ -70,10 +70,15 @@ async def apply(connection: Any, batch: Sequence[Received]) -> None:
         await connection.execute(_NUMBERS, *map(list, zip(*counted["tally_number"], strict=True)))
 
 
-def tally(log: Log, *, bulk: bool = True, version: int = 1, shared_rows: bool = False) -> View[Received]:
+def tally(log: Log, *, bulk: bool = True, version: int = 1) -> View[Received]:
     """Return the view over a log."""
-    projection = Projection("tally", (log.topic,), (log.counted,), TABLES, apply, version=version)
-    return view_of(replace(projection, bulk=Bulk(rows) if bulk else None, shared_rows=shared_rows))
+    return tally_of(log.topic, log.counted, bulk=bulk, version=version)
+
+
+def tally_of(topic: str, counted: type[Counted], *, bulk: bool = True, version: int = 1) -> View[Received]:
+    """Return the view over a topic."""
+    projection = Projection("tally", (topic,), (counted,), TABLES, apply, version=version)
+    return view_of(replace(projection, bulk=Bulk(rows) if bulk else None))
 
 
 def _number(received: Received) -> int:
