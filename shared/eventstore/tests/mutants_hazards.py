@@ -9,7 +9,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from portal_events.base import Event
-from portal_eventstore import consume, execute, kafka, postgres, producing, publish, view
+from portal_eventstore import batch, consume, execute, kafka, postgres, producing, publish, view
 from portal_eventstore.testing.planting import reword, rewrite
 from portal_eventstore.unacknowledged import Unacknowledged
 
@@ -60,6 +60,28 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "timers keep the batches that they were set in": (
         _setting(kafka, "Context", copy_context),
         _MEMORY + "a_slow_view_when_much_waits_then_its_memory_is_bounded[large]",
+    ),
+    "an event may be larger than a record": (
+        _setting(batch, "MAX_EVENT_BYTES", 10**9),
+        _TESTS + "test_execute.py::test_given_bad_command_in_batch_when_executed_then_it_fails_alone[memory]",
+    ),
+    "a client may stop for ever under the lock": (
+        rewrite(
+            postgres.PostgresStore.connect.__func__,  # type: ignore[attr-defined]
+            '"idle_in_transaction_session_timeout": "2s",',
+            "",
+        ),
+        _TESTS
+        + "test_races.py::test_given_client_that_stops_under_the_lock_when_others_append_then_they_go_on",
+    ),
+    "a producer goes on after a fatal error": (
+        rewrite(
+            producing.Producing._failed,
+            "self._connect_soon(self._pause)",
+            "self._blocked.discard(partition)",
+        ),
+        _TESTS + "test_publish.py::"
+        "test_given_the_broker_refuses_a_batch_when_it_allows_it_again_then_the_order_is_kept",
     ),
     "the relay waits for gaps to be filled": (
         reword(

@@ -1,0 +1,38 @@
+"""Which bugs of the published language must its tests catch?"""
+
+from collections.abc import Callable
+
+from portal_events import cloudevents, compatibility
+from portal_eventstore.testing.planting import rewrite
+
+_SCHEMAS = "shared/events/tests/test_schemas.py::test_given_"
+_WIRE = "shared/events/tests/test_cloudevents.py::test_given_"
+
+MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
+    "a field that stored events lack may be required": (
+        rewrite(
+            compatibility._Comparison._properties,
+            "if name not in before and name in required_after:",
+            "if name in before and name not in after:",
+        ),
+        _SCHEMAS
+        + "a_released_version_when_changed_incompatibly_then_refused_in_one_sentence[nested-new-required]",
+    ),
+    "what readers rely on may go": (
+        rewrite(compatibility._Comparison._properties, 'yield f"{path}: was removed or renamed"', "pass"),
+        _SCHEMAS
+        + "a_released_version_when_changed_incompatibly_then_refused_in_one_sentence[nested-removed]",
+    ),
+    "the key is the event's own id": (
+        rewrite(
+            cloudevents.to_record,
+            "Record(events_topic(stored.owner), subject,",
+            "Record(events_topic(stored.owner), headers[1][1],",
+        ),
+        _WIRE + "an_event_with_everything_then_exactly_these_headers_in_this_order",
+    ),
+    "a header in another encoding is read": (
+        rewrite(cloudevents.to_record, "metadata.actor.encode()", 'metadata.actor.encode("utf-16")'),
+        _WIRE + "an_event_with_everything_then_exactly_these_headers_in_this_order",
+    ),
+}
