@@ -1,7 +1,7 @@
 """Is the history linearizable by what clients saw alone, partition by partition (Porcupine)?
 
-The store is asked only which of the unknown outcomes happened: those that did not are left out, the others end
-when a repeat was answered, or never. A partition is a stretch of a doctor's day whose slots get in each other's
+The store says only which of the unknown outcomes happened: those that did not are left out, others end when
+a repeat was answered, or never. A partition is a stretch of a doctor's day whose slots get in each other's
 way, or one patient: the rules of the one leave the other out, so an operation may be in several.
 """
 
