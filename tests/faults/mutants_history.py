@@ -6,6 +6,8 @@ from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
+
 from booking.appointments import project
 from booking.rules import calendar, free_time
 from portal_chassis.idempotency import RequestKeys
@@ -30,6 +32,28 @@ def acknowledged_unconfirmed() -> None:
     postgres._Session.append = append_or_not  # type: ignore[method-assign]
 
 
+def in_sql(*changes: tuple[str, str]) -> Callable[[], None]:
+    """Change the text of append_batch, when booking connects to its store."""
+    connect = postgres.PostgresStore.connect
+
+    async def change_and_connect(database_url: str, *told: Any, **more: Any) -> Any:
+        connection = await asyncpg.connect(database_url)
+        text = await connection.fetchval("select pg_get_functiondef('append_batch'::regproc)")
+        for old, new in changes:
+            # Booking comes back after a death: then it is changed already.
+            if old not in text and new not in text:
+                raise AssertionError(f"nothing to mutate: {old!r}")
+            text = text if new and new in text else text.replace(old, new)
+        await connection.execute(text)
+        await connection.close()
+        return await connect(database_url, *told, **more)
+
+    def plant() -> None:
+        postgres.PostgresStore.connect = change_and_connect  # type: ignore[method-assign]
+
+    return plant
+
+
 def keys_ignored() -> None:
     """Every request is a new one, whatever its Idempotency-Key."""
     request = RequestKeys.request
@@ -45,6 +69,12 @@ _TEST: Final = (
     "tests/faults/test_booking_history.py::"
     "test_given_clients_who_quarrel_when_all_is_over_then_one_order_explains_every_answer"
 )
+
+_LOCK: Final = "    perform pg_advisory_xact_lock(7305808869231650892);\n"
+_CHECK: Final = "        select distinct c.group_no from unnest"
+_LOCKED_CHECK: Final = """
+        with held as materialized (select pg_advisory_xact_lock(7305808869231650892))
+        select distinct c.group_no from held, unnest"""
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "history: a boundary has the first of the doctor's days only": (
@@ -67,6 +97,11 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         ),
         _TEST,
     ),
+    "history: the condition is not checked": (
+        in_sql(("where t.tag = c.tag and", "where false and t.tag = c.tag and")),
+        _TEST,
+    ),
+    "history: lock and check in one statement": (in_sql((_LOCK, ""), (_CHECK, _LOCKED_CHECK)), _TEST),
     "history: others' holds keep nothing": (
         rewrite(free_time.require_free_time, "for hold in calendar.holds", "for hold in ()"),
         _TEST,

@@ -61,7 +61,7 @@ async def judged(stack: Stack, file: Path, plan: Plan) -> dict[str, Any]:
         days=3,
         patients=96 if FULL else 24,
     )
-    seconds = await make_history(stack.url, world, file, plan)
+    seconds = await make_history(stack.url, urls["booking"], world, file, plan)
     await stack.recovered(WELL_WITHIN)
     figures = await judge(stack, file)
     return {**figures, "faults": len(plan.faults), "operations a second": round(plan.operations / seconds, 1)}
