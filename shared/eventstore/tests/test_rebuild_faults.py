@@ -124,11 +124,11 @@ async def test_given_a_cancelled_build_when_its_process_writes_late_then_no_tabl
     await followed(log, view)
     running = asyncio.create_task(rebuild(log.database_url, log.servers, held.view(view)))
     await asyncio.wait_for(held.began.wait(), 20)
-    await log.pool.execute("create table projection_build_gone as select * from projection_build")
-    # As if the session that held the lock had not been missed yet.
+    # As if the session that held the lock had not been missed yet. What is being written is waited for.
     gone = asyncio.create_task(
         log.pool.execute("delete from projection_build; drop schema tally_next cascade")
     )
+    await asyncio.wait({gone}, timeout=1)
     held.go_on.set()
     await gone
     with pytest.raises(RebuildError):

@@ -1,0 +1,75 @@
+"""Which bugs must the tests of rebuilding catch?
+
+Each plants one by patching one seam; the test beside it must then fail.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from portal_eventstore import editions
+from portal_eventstore.rebuild import build, digest, fill, lock, switch, tables
+from portal_eventstore.rebuild.build import Build
+from portal_eventstore.testing.planting import reword, rewrite
+
+_REBUILD: Final = "shared/eventstore/tests/test_rebuild.py::test_given_"
+_FAULTS: Final = "shared/eventstore/tests/test_rebuild_faults.py::test_given_"
+_BY_ITSELF: Final = "shared/eventstore/tests/test_rebuild_by_itself.py::test_given_"
+
+
+def unguarded_build() -> None:
+    """What a cancelled build writes late goes to the live tables."""
+
+    async def guard(self: Any, connection: Any) -> None:
+        del self, connection
+
+    Build.guard = guard  # type: ignore[method-assign]
+
+
+def one_rebuild_too_many() -> None:
+    """Nobody asks whether another process is at it."""
+    lock._TRY = "select $1::text is not null"
+
+
+MUTANTS: Final[dict[str, tuple[Callable[[], None], str]]] = {
+    "a build that tells": (
+        reword(tables, "_SILENCE", "as ''", "as 'select pg_catalog.pg_notify($1, $2)'"),
+        _REBUILD + "a_followed_view_when_rebuilt_then_equal_and_followed_on_and_nothing_is_told",
+    ),
+    "a digest without a column": (
+        reword(digest, "_SUMS", "whole_row::text", "whole_row::text::varchar(40)"),
+        _REBUILD + "one_cell_was_altered_when_rebuilt_then_the_row_is_named_and_mended",
+    ),
+    "unguarded build": (
+        unguarded_build,
+        _FAULTS + "a_cancelled_build_when_its_process_writes_late_then_no_table_changes",
+    ),
+    "one rebuild too many": (
+        one_rebuild_too_many,
+        _FAULTS + "a_rebuild_runs_when_another_begins_then_it_says_so_and_leaves_it_alone",
+    ),
+    "a unit filled again": (
+        reword(fill, "_CLAIM", "and state = 'waiting'", ""),
+        _FAULTS + "two_processes_when_they_share_the_units_then_each_is_filled_once",
+    ),
+    "discarded events met again": (
+        reword(build, "_DISCARDED", "status = 'discarded'", "status = 'forgotten'"),
+        _FAULTS + "an_event_that_cannot_be_folded_when_rebuilt_then_it_alone_is_parked_with_its_key",
+    ),
+    "parked under the build's name": (
+        reword(switch, "_RENAME_PARKED", "where view = $1", "where view = $1 and false"),
+        _FAULTS + "an_event_that_cannot_be_folded_when_rebuilt_then_it_alone_is_parked_with_its_key",
+    ),
+    "a lost table made again empty": (
+        rewrite(
+            editions.create_tables,
+            "elif await registered(connection, view.name) is None and not await connection.fetchval(\n"
+            "                _FOLLOWED, view.name\n            ):",
+            "else:",
+        ),
+        _BY_ITSELF + "a_table_was_dropped_when_started_then_all_of_it_is_built_anew",
+    ),
+    "old code builds its own again": (
+        reword(switch, "_REPLACED", "array_append(array_remove(replaced, $2), $2)", "replaced"),
+        _BY_ITSELF + "a_new_version_when_started_then_built_by_itself_while_the_old_tables_serve",
+    ),
+}
