@@ -9,7 +9,8 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from portal_events.base import Event
-from portal_eventstore import batch, consume, execute, kafka, postgres, producing, publish, view
+from portal_eventstore import batch, consume, execute, guard, kafka, postgres, producing, publish, view
+from portal_eventstore.rebuild import digest
 from portal_eventstore.testing.planting import reword, rewrite
 from portal_eventstore.unacknowledged import Unacknowledged
 
@@ -60,6 +61,10 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "timers keep the batches that they were set in": (
         _setting(kafka, "Context", copy_context),
         _MEMORY + "a_slow_view_when_much_waits_then_its_memory_is_bounded[large]",
+    ),
+    "what waits for Kafka is bounded in events only": (
+        _setting(publish, "_WAITING_BYTES", 10**12),
+        _MEMORY + "kafka_is_silent_when_large_events_wait_then_the_relay_reads_no_more_than_it_may_hold",
     ),
     "an event may be larger than a record": (
         _setting(batch, "MAX_EVENT_BYTES", 10**9),
@@ -170,5 +175,15 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         ),
         _CLOCK + "a_request_when_it_comes_again_after_a_jump_then_its_key_holds_for_a_day_and_no_less"
         "[memory-back]",
+    ),
+    "a store that falls short of its topic is admitted": (
+        rewrite(guard.difference, "if positions or taken < top:", "if len(positions) > top:"),
+        _TESTS + "test_store_guard.py::"
+        "test_given_a_topic_ahead_when_started_then_writes_are_refused_by_name_and_reads_go_on",
+    ),
+    "a digest is of the keys only": (
+        reword(digest, "_SUMS", "whole_row::text", "({key})::text"),
+        _TESTS
+        + "test_rebuild.py::test_given_one_cell_was_altered_when_rebuilt_then_the_row_is_named_and_mended",
     ),
 }

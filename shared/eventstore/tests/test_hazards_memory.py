@@ -1,15 +1,19 @@
-"""How much memory does a view take that cannot keep up? (reliability: slow consumer → bounded memory)"""
+"""How much memory does it take not to keep up? (reliability: slow consumer → bounded memory)"""
 
 import asyncio
 import sys
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from portal_eventstore.kafka import Outgoing
+from portal_eventstore.publish import Relay
 from portal_eventstore.testing.kafka_log import opened_log
+from portal_eventstore.testing.waiting import until
 
 pytestmark = pytest.mark.connected
 
@@ -48,6 +52,55 @@ async def test_given_a_slow_view_when_much_waits_then_its_memory_is_bounded(
         finally:
             worker.kill()
             await worker.wait()
+
+
+class _SilentPublisher:
+    """Takes batches, and acknowledges none until it is told to."""
+
+    def __init__(self) -> None:
+        self.acknowledges = asyncio.Event()
+
+    async def partitions(self, topic: str) -> int:
+        del topic
+        return 2
+
+    async def publish(self, topic: str, partition: int, records: Iterable[Outgoing]) -> int:
+        del topic, partition
+        await self.acknowledges.wait()
+        return len(list(records))
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_given_kafka_is_silent_when_large_events_wait_then_the_relay_reads_no_more_than_it_may_hold(
+    database_url: str, kafka: str
+) -> None:
+    publisher = _SilentPublisher()
+
+    async def connect(_: str) -> _SilentPublisher:
+        return publisher
+
+    async with opened_log(database_url, kafka, partitions=2) as log:
+        for _ in range(50):
+            last = await log.append(uuid.uuid4(), *range(40), filler="x" * 60_000)
+        relay = Relay(database_url=database_url, owner=log.owner, bootstrap_servers=kafka, connect=connect)
+        await relay.start()
+
+        async def told() -> bool:
+            return f"{last} events wait" in str(relay.problems())
+
+        await until(told, "the whole backlog is told")
+        assert relay._owned is not None
+        # What is read at once may exceed it.
+        assert relay._owned._waiting.bytes < 80_000_000 < last * 60_000
+        publisher.acknowledges.set()
+
+        async def published() -> bool:
+            return await log.published() == last
+
+        await until(published, "everything is published")
+        await relay.stop()
 
 
 def _most_resident(pid: int) -> int:

@@ -27,6 +27,16 @@ def test_given_one_partition_waits_then_published_stays_below_its_first_event() 
     assert waiting.published() == 5
 
 
+def test_given_events_wait_then_their_bytes_are_counted_until_they_are_acknowledged() -> None:
+    waiting = Unacknowledged(0)
+    for position in (8, 9, 10):
+        waiting.add(position % 2, _event(position))
+
+    assert waiting.bytes == len(b"8") + len(b"9") + len(b"10")
+    waiting.acknowledge(0, 2)
+    assert waiting.bytes == len(b"9")
+
+
 def test_given_a_batch_was_not_acknowledged_then_the_same_records_come_first_again() -> None:
     waiting = Unacknowledged(0)
     for position in (1, 2, 3):

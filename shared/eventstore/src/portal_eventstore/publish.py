@@ -34,6 +34,7 @@ _LEASE_SECONDS = 10
 # In a process that also answers HTTP a read must not hold the loop for long: 500 events take some 15 ms.
 _READ_EVENTS = 500
 _WAITING_EVENTS = 10_000
+_WAITING_BYTES = 32 * 1024 * 1024
 _DRAIN_SECONDS = 2.0
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
@@ -233,7 +234,8 @@ class _Owned:
 
     async def _read(self) -> bool:
         """Take in the next events, as far as there is room; return whether more may be there."""
-        if self._stopping or self._producing.partitions is None or len(self._waiting) >= _WAITING_EVENTS:
+        full = len(self._waiting) >= _WAITING_EVENTS or self._waiting.bytes >= _WAITING_BYTES
+        if self._stopping or self._producing.partitions is None or full:
             # Asked anyway: it keeps the session alive, and tells how much waits.
             self._head = await self._connection.fetchval(HEAD)
             return False

@@ -26,6 +26,7 @@ class Unacknowledged:
         """Begin above `published`."""
         self._lanes: dict[int, deque[Waiting]] = {}
         self._size = 0
+        self.bytes = 0
         self.read = published
 
     def __len__(self) -> int:
@@ -38,6 +39,7 @@ class Unacknowledged:
             raise ValueError(f"position {waiting.position} after {self.read}: the store is read in order")
         self._lanes.setdefault(partition, deque()).append(waiting)
         self._size += 1
+        self.bytes += len(waiting.record.value or b"")
         self.read = waiting.position
 
     def partitions(self) -> list[int]:
@@ -52,7 +54,7 @@ class Unacknowledged:
         """Forget the first `count` events of a partition: Kafka has them."""
         lane = self._lanes[partition]
         for _ in range(count):
-            lane.popleft()
+            self.bytes -= len(lane.popleft().record.value or b"")
         self._size -= count
 
     def published(self) -> int:
