@@ -11,7 +11,15 @@ from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal_events.cloudevents import Header, Record, RecordMalformedError, from_record, to_record
+from portal_events.cloudevents import (
+    Head,
+    Header,
+    Record,
+    RecordMalformedError,
+    from_record,
+    head_of,
+    to_record,
+)
 from portal_events.stored import Metadata, StoredEvent
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -67,6 +75,24 @@ stored_events = st.builds(
 @given(stored_events)
 def test_given_any_event_when_published_and_read_then_the_same(stored: StoredEvent) -> None:
     assert from_record(*to_record(stored)) == stored
+
+
+@pytest.mark.parametrize("stored", [FULL, BARE])
+def test_given_a_record_when_only_its_head_is_read_then_the_same_as_the_whole_says(
+    stored: StoredEvent,
+) -> None:
+    assert head_of(*to_record(stored)) == Head(
+        stored.owner,
+        stored.type,
+        stored.version,
+        stored.position,
+        stored.id,
+        stored.time,
+        stored.data.encode(),
+    )
+    topic, _, value, headers = to_record(stored)
+    with pytest.raises(RecordMalformedError, match="ce_subject"):
+        head_of(topic, b"somebody else", value, headers)
 
 
 def test_given_an_event_with_everything_then_exactly_these_headers_in_this_order() -> None:

@@ -79,7 +79,7 @@ def _sent(log: Log) -> list[Sent]:
 
 def _refuse(received: Received) -> None:
     """Refuse what stands for a fault of the handler: the poison of every fourth key."""
-    key = received.stored.metadata.subject.int - 1
+    key = received.event.subject.int - 1
     if key < POISONED and key % 4 == 3 and getattr(received.event, "number", None) in (2, 6):
         raise ValueError(PERSON)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 from pydantic import TypeAdapter
 
+from portal_events.base import Event, decode
 from portal_events.stored import Metadata, StoredEvent
 from portal_events.topics import events_topic
 
@@ -82,6 +83,30 @@ def to_record(stored: StoredEvent) -> Record:
     return Record(events_topic(stored.owner), subject, stored.data.encode(), headers)
 
 
+class Head(NamedTuple):
+    """What a view needs to know of a record: which event it is, and its JSON."""
+
+    owner: str
+    type: str
+    version: int
+    position: int
+    id: UUID
+    time: datetime
+    data: bytes
+
+    def decode(self) -> Event:
+        """Return the event, brought up to the version that this process knows."""
+        return decode(self.owner, self.type, self.version, self.data)
+
+
+def head_of(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> Head:
+    """Read what a view needs, in half the time of `from_record`; it raises as that does."""
+    try:
+        return _head(key, value, headers, dict(headers))
+    except _HeaderError as error:
+        raise RecordMalformedError(f"{topic}: {error}") from error.__cause__
+
+
 def from_record(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> StoredEvent:
     """Read a record back; the value stays text. Raises RecordMalformedError, which names topic and header."""
     try:
@@ -94,8 +119,9 @@ class _HeaderError(Exception):
     pass
 
 
-def _read(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> StoredEvent:
-    found = dict(headers)
+def _head(
+    key: bytes | None, value: bytes | None, headers: Sequence[Header], found: Mapping[str, bytes]
+) -> Head:
     if len(found) != len(headers):
         _refuse_repeated(headers)
     if value is None:
@@ -107,17 +133,25 @@ def _read(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> 
         raise _HeaderError("ce_source must name the owner in ce_type")
     if found.get("ce_subject") != key:
         raise _HeaderError("ce_subject must be the record's key")
+    id_ = _id("ce_id", _required(found, "ce_id"))
+    time = _instant(_required(found, "ce_time"))
+    return Head(owner, type_, version, _number(found, "ce_sequence"), id_, time, value)
+
+
+def _read(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> StoredEvent:
+    found = dict(headers)
+    head = _head(key, value, headers, found)
     tags = _text(found, "ce_tags")
     causation_id = found.get("ce_causationid")
     return StoredEvent(
-        owner,
-        _number(found, "ce_sequence"),
-        _id("ce_id", _required(found, "ce_id")),
-        type_,
-        version,
+        head.owner,
+        head.position,
+        head.id,
+        head.type,
+        head.version,
         tuple(tags.split(" ")) if tags is not None else (),
-        _decoded("value", value),
-        _instant(_required(found, "ce_time")),
+        _decoded("value", head.data),
+        head.time,
         Metadata(
             _subject(_required(found, "ce_subject")),
             _decoded("ce_actor", _required(found, "ce_actor")),

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from portal_events.base import Event, UnknownEventError
-from portal_events.cloudevents import RecordMalformedError, from_record
+from portal_events.cloudevents import Head, RecordMalformedError, head_of
 from portal_events.stored import StoredEvent
 from portal_eventstore.kafka import Incoming
 
@@ -89,7 +89,7 @@ class Received:
     topic: str
     partition: int
     offset: int
-    stored: StoredEvent
+    stored: Head | StoredEvent
     event: Event
 
 
@@ -117,7 +117,7 @@ def view_of(projection: Projection) -> View[Received]:
 
     def parse(record: Incoming) -> Parsed[Received]:
         try:
-            stored = from_record(record.topic, record.key, record.value, record.headers)
+            stored = head_of(record.topic, record.key, record.value, record.headers)
             known = handled.get((stored.owner, stored.type))
             if known is None:
                 return Parsed(stored.position, None)
@@ -141,7 +141,7 @@ def view_of(projection: Projection) -> View[Received]:
     )
 
 
-def _decoded(stored: StoredEvent, known: int) -> Event:
+def _decoded(stored: Head, known: int) -> Event:
     if stored.version > known:
         # A fact is read by who knows all of it: what is new might change what the rest means.
         raise UnknownEventError(f"{stored.type}.v{stored.version} is newer than v{known}")

@@ -154,7 +154,7 @@ def effects(
         await connection.copy_records_to_table(
             "effect",
             columns=["position", "subject", "number"],
-            records=[(r.stored.position, r.stored.metadata.subject, _number(r)) for r in received],
+            records=[(r.stored.position, r.event.subject, _number(r)) for r in received],
         )
         after()
 
