@@ -78,3 +78,20 @@ async def test_given_a_program_that_never_gets_ready_when_started_then_given_up_
         await supervisor.start(program(tmp_path, "import time; time.sleep(600)"), never, within=0.2)
     await supervisor.stop([["it"]])
     await asyncio.sleep(0)
+
+
+async def test_given_a_program_that_says_why_it_takes_long_when_started_then_it_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    supervisor = Supervisor(lambda _: None, lambda: None)
+    asked = 0
+
+    async def late() -> bool:
+        nonlocal asked
+        asked += 1
+        # The reason ends some looks before the program is ready.
+        return asked > 31
+
+    long_running = program(tmp_path, "import time; time.sleep(600)")
+    await supervisor.start(long_running, late, within=1.0, patient=lambda: asked < 30)
+    await supervisor.stop([[long_running.name]])

@@ -93,7 +93,9 @@ class Supervisor:
         while not await ready():
             if child.deaths >= START_ATTEMPTS:
                 raise Fault(DID_NOT_START, failure(program, child.last_end))
-            if time.monotonic() > deadline and not patient():
+            if patient():
+                deadline = time.monotonic() + within
+            elif time.monotonic() > deadline:
                 raise Fault(DID_NOT_START, failure(program, f"was not ready within {within:.0f} s"))
             await asyncio.sleep(0.05)
 

@@ -29,8 +29,8 @@ from portal_launcher.supervise import Program, Supervisor
 from portal_launcher.topics import create_topics
 
 SPACE = 1024**3  # bytes
-REPAIR = "./portal restore"
-"""What a process asks for that will not be ready before somebody has run it."""
+PATIENCE = ("./portal restore", "./portal rebuild", "built anew")
+"""What a process says that will not be ready before somebody has run that, or before its view is built."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class Portal:
         async def ready() -> bool:
             nonlocal waiting_for
             found = await ask(port)
-            named = found.missing if REPAIR in found.missing else ""
+            named = found.missing if any(said in found.missing for said in PATIENCE) else ""
             if named and named != waiting_for:
                 self._progress.say(f"{program.name} waits: {named}")
             waiting_for = named
