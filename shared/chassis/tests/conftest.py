@@ -9,6 +9,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from portal_eventstore.testing.planting import plant_named
+
+
+def pytest_configure() -> None:
+    """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
+    plant_named(Path(__file__).parent)
+
 
 @pytest.fixture
 def key_pair(tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from portal_chassis.app import create_app
 from portal_chassis.service import Service, main
 from portal_chassis.settings import Settings
+from portal_eventstore.testing.planting import plant_named
 
 FAILURES = Path(os.environ["FAILURES"])
 """Holds how often the worker still fails to start."""
@@ -47,6 +48,7 @@ async def run_worker(_: Settings) -> AsyncIterator[Worker]:
 
 
 if __name__ == "__main__":
+    plant_named(Path(__file__).parent)
     main(
         Service(
             name="example",
@@ -55,7 +57,7 @@ if __name__ == "__main__":
             worker=run_worker,
             migrations=(),
             views=(),
-            keeps_log=False,
+            keeps_log="KEEPS_LOG" in os.environ,
         ),
         sys.argv[1:],
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 PROGRAM = Path(__file__).with_name("service_process.py")
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 def free_port() -> int:
@@ -30,6 +30,7 @@ async def process(role: str, folder: Path, *, failures: int = 0, **changes: str)
         "DATABASE_URL": "postgresql://127.0.0.1/none",
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "FAILURES": str(folder / "failures"),
+        **{name: os.environ[name] for name in ("PORTAL_MUTANT",) if name in os.environ},
         **changes,
     }
     started = await asyncio.create_subprocess_exec(
