@@ -38,17 +38,17 @@ def stack() -> Iterator[Stack]:
 
 
 async def test_given_clients_who_quarrel_when_all_is_over_then_one_order_explains_every_answer(
-    stack: Stack, tmp_path: Path, found: dict[str, Any]
+    stack: Stack, tmp_path: Path, proof: dict[str, Any]
 ) -> None:
-    found["short history"] = await judged(stack, tmp_path / "history.jsonl", Plan(FEW, within=120))
+    proof["short history"] = await judged(stack, tmp_path / "history.jsonl", Plan(FEW, within=120))
 
 
 async def test_given_clients_who_quarrel_when_processes_die_and_stop_then_one_order_explains_every_answer(
-    stack: Stack, tmp_path: Path, found: dict[str, Any]
+    stack: Stack, tmp_path: Path, proof: dict[str, Any]
 ) -> None:
     plan = Plan(OPERATIONS, within=SECONDS, faults=[hurting(stack, number) for number in range(FAULTS)])
     history = await judged(stack, tmp_path / "history.jsonl", plan)
-    found["history"] = history
+    proof["history"] = history
     assert history["operations"] >= OPERATIONS
 
 
