@@ -32,6 +32,9 @@ _DATABASE_GONE: Final[tuple[type[Exception], ...]] = (
     asyncpg.InternalClientError,  # a connection ended while idle, before the driver noticed
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    # The database, or its role, is gone: somebody restores it.
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
     OSError,  # the connection's own, and time-outs
 )
 

@@ -5,6 +5,7 @@ data keys, views. Run again, it goes on; until the store has all that Kafka has,
 """
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ from portal_eventstore.backup.archive import Archive, BackupError
 from portal_eventstore.backup.load import load
 from portal_eventstore.editions import create_tables
 from portal_eventstore.history import LostHistoryError, SilentKafkaError
-from portal_eventstore.rebuild.build import RebuildError
+from portal_eventstore.rebuild.build import NEXT, RebuildError, build_name
+from portal_eventstore.rebuild.lock import RunningError, is_running
 from portal_eventstore.rebuild.rebuild import rebuild
 from portal_eventstore.restore.events import Imported, RestoreError, import_events, only_restore
 from portal_eventstore.restore.keys import restore_keys
@@ -28,6 +30,7 @@ from portal_eventstore.tables import OF_THE_LOG, kept_tables
 from portal_eventstore.view import NO_ROWS
 
 _SAID_EVERY: Final = 2.0
+_LOOK_EVERY: Final = 0.5
 _PASSWORDS: Final = "credential"
 _BY_KAFKA: Final = ("issued_key", "parked", *OF_THE_LOG)
 
@@ -128,8 +131,23 @@ async def _restore_views(operated: Operated) -> None:
     for view in operated.views:
         if view.table == NO_ROWS:
             continue
-        rebuilt = await rebuild(operated.database_url, operated.bootstrap_servers, view)
+        try:
+            rebuilt = await rebuild(operated.database_url, operated.bootstrap_servers, view)
+        except RunningError:
+            # A worker has found that the tables are gone.
+            _say(f"view {view.name}: another process builds it")
+            await _until_built(operated.database_url, build_name(view.name, NEXT))
+            continue
         _say(f"view {view.name}: {rebuilt.records:,} records read, digest {rebuilt.comparison.digest}")
+
+
+async def _until_built(database_url: str, build: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        while await is_running(connection, build):  # noqa: ASYNC110  another process: no event tells
+            await asyncio.sleep(_LOOK_EVERY)
+    finally:
+        await connection.close()
 
 
 @contextmanager
