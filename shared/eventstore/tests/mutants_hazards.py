@@ -123,7 +123,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "no room is a fault": (
         _no_room_is_a_fault,
-        _POSTGRES + "the_disk_is_full_then_writes_are_unavailable_reads_go_on_and_room_mends_it",
+        _POSTGRES + "the_server_cannot_at_the_moment_then_writes_are_unavailable_until_it_can[disk_full]",
     ),
     "a silent broker is not told": (
         _setting(producing, "_SLOW_SECONDS", 1e9),

@@ -112,6 +112,24 @@ async def test_given_the_disk_is_full_then_writes_are_unavailable_reads_go_on_an
         await store.close()
 
 
+@pytest.mark.parametrize("code", ["disk_full", "out_of_memory", "lock_not_available", "query_canceled"])
+async def test_given_the_server_cannot_at_the_moment_then_writes_are_unavailable_until_it_can(
+    store_url: str, postgres_store: PostgresStore, code: str
+) -> None:
+    connection = await asyncpg.connect(store_url)
+    await connection.execute(
+        "create function refuse() returns trigger language plpgsql as "
+        f"$$ begin raise exception 'refused' using errcode = '{code}'; end $$;"
+        "create trigger refuse before insert on event execute function refuse()"
+    )
+    with pytest.raises(StoreUnavailable):
+        await postgres_store.append([append(uuid.uuid4())])
+    assert await postgres_store.head() == 0
+    await connection.execute("drop trigger refuse on event")
+    await connection.close()
+    assert await postgres_store.append([append(uuid.uuid4())]) != [None]
+
+
 async def test_given_the_store_is_read_only_then_writes_are_unavailable_and_reads_go_on(
     store_url: str, postgres_store: PostgresStore
 ) -> None:
