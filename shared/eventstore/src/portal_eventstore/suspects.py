@@ -33,8 +33,10 @@ select p.topic, p.partition from projection_position p
 join unnest($2::text[], $3::int[]) as w (topic, partition) using (topic, partition)
 where p.view = $1 and (p.begun >= $4 or p.deliveries > 0)
 """
+# It must outlive this process, not a crash of the server: it does not wait for the disk.
 _DELIVER: Final = """
-update projection_position set deliveries = least(deliveries + 1, 1000)
+with impatient as materialized (select set_config('synchronous_commit', 'off', true))
+update projection_position set deliveries = least(deliveries + 1, 1000) from impatient
 where view = $1 and topic = $2 and partition = $3 and edition = $4 and next_offset <= $5 returning deliveries
 """
 
@@ -71,7 +73,7 @@ class Suspects:
         self._partitions.discard(partition)
 
     async def is_deadly(self, connection: Any, record: Incoming) -> bool:
-        """Count, for good, that the record is about to be handled; tell whether it was too often before.
+        """Count that the record is about to be handled; tell whether it was too often before.
 
         A process counts a record once, however often it tries: only its death would tell against the record.
         """
