@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,10 +15,12 @@ import uvicorn
 
 from gateway.edge.session import digest
 from gateway.timeline import changes
+from gateway.timeline import stream as timeline_stream
 from gateway.timeline.project import payloads
 from gateway.timeline.streams import STREAMS_OF_AN_ACCOUNT, Streams
 from portal_chassis.positions import Positions, decode, encode
 from portal_events.topics import PARTITIONS, partition_for
+from portal_eventstore.freshness import Freshness
 
 from .visits import (
     IDENTITY,
@@ -75,7 +77,7 @@ class Stream:
                 if name:
                     fields[name] = value
                 elif "data" in fields:
-                    return Told(fields["event"], fields["id"], json.loads(fields["data"]))
+                    return Told(fields["event"], fields.get("id", ""), json.loads(fields["data"]))
                 else:
                     fields = {}
         return None
@@ -224,6 +226,27 @@ async def test_given_an_open_stream_when_a_visit_is_booked_moved_and_cancelled_t
     assert {one["id"] for one in (told.data, after, last)} == {str(first.stored.id)}
     assert [one["startsAt"][:10] for one in (told.data, after, last)] == ["2026-11-24", *["2026-11-25"] * 2]
     assert [one["state"] for one in (told.data, after, last)] == ["planned", "planned", "cancelled"]
+
+
+async def test_given_a_view_that_does_not_keep_up_then_open_streams_hear_of_it_and_of_its_end(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline_stream, "_CHECK_SECONDS", 0.1)
+    freshness = Freshness(gateway.world.pool, {"timeline": (TOPIC,)})
+    gateway.world.portal.app.state.freshness = freshness
+    stream, _ = await gateway.begin(await gateway.sign_in())
+    await gateway.world.pool.execute(
+        "insert into projection_position (view, topic, partition, fresh_at) values ('timeline', $1, 11, $2)",
+        TOPIC,
+        datetime(2026, 11, 1, 12, 30, 5, tzinfo=UTC),
+    )
+    await freshness.look()
+    stale = await stream.next()
+    await gateway.world.pool.execute("update projection_position set fresh_at = $1", datetime.now(UTC))
+    await freshness.look()
+    fresh = await stream.next()
+    assert stale == Told("stale", "", {"freshAt": "2026-11-01T12:30:05Z"})
+    assert fresh == Told("fresh", "", {})
 
 
 async def test_given_what_was_missed_when_resumed_then_it_comes_first_in_order_and_once(

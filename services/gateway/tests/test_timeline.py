@@ -14,6 +14,7 @@ from gateway.timeline.project import TIMELINE
 from portal_chassis.positions import encode
 from portal_chassis.problems import Invalid
 from portal_events.booking import Mode, Source
+from portal_eventstore.freshness import Freshness
 from portal_eventstore.view import Received
 
 from .visits import (
@@ -431,6 +432,32 @@ def test_given_a_cursor_when_written_and_read_then_the_same_place() -> None:
     assert read_cursor(cursor.token()) == cursor
     with pytest.raises(Invalid):
         read_cursor(cursor.token()[:-1])
+
+
+@connected_test
+async def test_given_a_view_that_does_not_keep_up_when_asked_then_told_up_to_when_it_is_complete(
+    world: World,
+) -> None:
+    freshness = Freshness(world.pool, {"timeline": (TOPIC,)})
+    world.portal.app.state.freshness = freshness
+    insert = (
+        "insert into projection_position (view, topic, partition, fresh_at) values ('timeline', $1, $2, $3)"
+    )
+    now = datetime.now(UTC)
+    long_ago = datetime(2026, 11, 1, 12, 30, 5, 900_000, tzinfo=UTC)
+    await world.pool.executemany(insert, [(TOPIC, 1, now), (TOPIC, 2, long_ago)])
+    await world.portal.sign_in(ANNA)
+    assert "portal-fresh-at" not in (await world.get("")).headers
+    await freshness.look()
+    for _ in range(2):
+        behind = await world.get("")
+        assert behind.headers["portal-stale"] == "true"
+        assert behind.headers["portal-fresh-at"] == "2026-11-01T12:30:05Z"
+
+    await world.pool.execute("update projection_position set fresh_at = $1", datetime.now(UTC))
+    await freshness.look()
+    again = await world.get("")
+    assert {"portal-stale", "portal-fresh-at"}.isdisjoint(again.headers)
 
 
 @connected_test

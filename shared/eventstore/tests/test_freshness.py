@@ -17,6 +17,7 @@ from portal_eventstore.freshness import Freshness, note
 from portal_eventstore.project import Projector
 from portal_eventstore.publish import Relay
 from portal_eventstore.testing.kafka_log import Log, effects, opened_log, topics
+from portal_eventstore.unpublished import appended_at
 from portal_eventstore.view import Projection, view_of
 from portal_eventstore.vital_signs import look
 
@@ -145,14 +146,11 @@ async def test_hazard_a_topic_was_made_anew_then_the_view_is_not_fresh(log: Log)
 async def test_given_events_that_were_not_published_then_a_view_of_the_own_log_lacks_them(log: Log) -> None:
     async with _following(log, effects(log.counted)), _known(log, keeps_log=True) as known:
         await _fresh_since(known, datetime.now(UTC))
-        before = datetime.now(UTC) - timedelta(milliseconds=1)  # an id tells no more
         await log.append(SUBJECT, 1)
-        after = datetime.now(UTC)
-        await _until(lambda: (at := known.complete_until("effects")) is not None and before <= at <= after)
+        appended = datetime.fromtimestamp(appended_at(await log.pool.fetchval("select id from event")), UTC)
+        await _until(lambda: known.complete_until("effects") == appended)
         await _until(lambda: known.stale("effects"))
-        at = known.complete_until("effects")
-        assert at is not None
-        assert before <= at <= after
+        assert known.complete_until("effects") == appended
         relay = Relay(database_url=log.database_url, owner=log.owner, bootstrap_servers=log.servers)
         await relay.start()
         await _fresh_since(known, datetime.now(UTC))
