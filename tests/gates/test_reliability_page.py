@@ -16,7 +16,14 @@ HAZARDS = [
     if line.startswith("| ") and not line.startswith("| Hazard ")
 ]
 NAMES = [cells[0] for cells in HAZARDS]
-SECTIONS = ("Rules", "Booking", "Store and relay", "Kafka and consumers", "Projections and versions")
+SECTIONS = (
+    "Rules",
+    "Booking",
+    "Store and relay",
+    "Kafka and consumers",
+    "Projections and versions",
+    "Repair",
+)
 _RULES = 13
 
 

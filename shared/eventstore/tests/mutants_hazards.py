@@ -10,7 +10,6 @@ from aiokafka.errors import KafkaError
 
 from portal_events.base import Event
 from portal_eventstore import batch, consume, execute, guard, kafka, postgres, producing, publish, view
-from portal_eventstore.rebuild import digest
 from portal_eventstore.testing.planting import reword, rewrite
 from portal_eventstore.unacknowledged import Unacknowledged
 
@@ -180,10 +179,5 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         rewrite(guard.difference, "if positions or taken < top:", "if len(positions) > top:"),
         _TESTS + "test_store_guard.py::"
         "test_given_a_topic_ahead_when_started_then_writes_are_refused_by_name_and_reads_go_on",
-    ),
-    "a digest is of the keys only": (
-        reword(digest, "_SUMS", "whole_row::text", "({key})::text"),
-        _TESTS
-        + "test_rebuild.py::test_given_one_cell_was_altered_when_rebuilt_then_the_row_is_named_and_mended",
     ),
 }
