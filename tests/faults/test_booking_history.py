@@ -25,7 +25,7 @@ pytestmark = pytest.mark.connected
 _HARDSHIPS = "portal_faults.history.hardships:"
 _KILLED = ("booking", "booking-worker", "postgres", "kafka", "gateway")
 _PAUSE = 3.0
-OPERATIONS, FAULTS, SECONDS = (1_000_000, 200, 14_400.0) if FULL else (20_000, 6, 540.0)
+OPERATIONS, FAULTS, SECONDS = (1_000_000, 200, 14_400.0) if FULL else (20_000, 6, 1_200.0)
 FEW = 1_500
 
 
@@ -40,7 +40,7 @@ def stack() -> Iterator[Stack]:
 async def test_given_clients_who_quarrel_when_all_is_over_then_one_order_explains_every_answer(
     stack: Stack, tmp_path: Path, proof: dict[str, Any]
 ) -> None:
-    proof["short history"] = await judged(stack, tmp_path / "history.jsonl", Plan(FEW, within=120))
+    proof["short history"] = await judged(stack, tmp_path / "history.jsonl", Plan(FEW, within=180))
 
 
 async def test_given_clients_who_quarrel_when_processes_die_and_stop_then_one_order_explains_every_answer(
