@@ -113,7 +113,7 @@ class RunningPortal:
                 stderr=subprocess.STDOUT,
                 preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - no threads yet
             )
-        until(lambda: self.is_ready() or self.has_ended(), "the portal is ready", 120)
+        until(lambda: self.is_ready() or self.has_ended(), "the portal is ready", 300)
         require(not self.has_ended(), f"the portal did not start:\n{self.said()}")
 
     def stop(self) -> None:
