@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from portal_eventstore import editions
-from portal_eventstore.rebuild import build, digest, fill, lock, switch, tables
+from portal_eventstore.rebuild import build, digest, lock, switch, tables
 from portal_eventstore.rebuild.build import Build
 from portal_eventstore.testing.planting import reword, rewrite
 
@@ -46,10 +46,6 @@ MUTANTS: Final[dict[str, tuple[Callable[[], None], str]]] = {
     "one rebuild too many": (
         one_rebuild_too_many,
         _FAULTS + "a_rebuild_runs_when_another_begins_then_it_says_so_and_leaves_it_alone",
-    ),
-    "a unit filled again": (
-        reword(fill, "_CLAIM", "and state = 'waiting'", ""),
-        _FAULTS + "two_processes_when_they_share_the_units_then_each_is_filled_once",
     ),
     "discarded events met again": (
         reword(build, "_DISCARDED", "status = 'discarded'", "status = 'forgotten'"),

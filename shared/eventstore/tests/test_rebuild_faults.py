@@ -99,7 +99,7 @@ async def test_given_a_rebuild_runs_when_another_begins_then_it_says_so_and_leav
     running = asyncio.create_task(rebuild(log.database_url, log.servers, held.view(view)))
     await asyncio.wait_for(held.began.wait(), 20)
     with pytest.raises(RunningError, match=r"under way in another process .PostgreSQL's process [0-9]+"):
-        await rebuild(log.database_url, log.servers, view)
+        await asyncio.wait_for(rebuild(log.database_url, log.servers, view), 20)
     held.go_on.set()
     assert (await asyncio.wait_for(running, 20)).comparison.equal
 

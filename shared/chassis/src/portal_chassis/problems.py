@@ -35,6 +35,7 @@ _DATABASE_GONE: Final[tuple[type[Exception], ...]] = (
     # The database, or its role, is gone: somebody restores it.
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.UndefinedTableError,  # a view that was dropped and is being built anew
     OSError,  # the connection's own, and time-outs
 )
 

@@ -22,10 +22,15 @@ _LONGEST_PAUSE: Final = 60.0
 _TIMEOUT: Final = 15.0
 _ROWS: Final = 200
 
-_SOME: Final = "select exists (select from parked where not relayed)"
+# What a build parks is told once its tables are the view's: most builds end as they should, or are ended.
+_UNRELAYED: Final = (
+    "from parked where not relayed "
+    "and not exists (select from projection_build b where b.build = parked.view)"
+)
+_SOME: Final = f"select exists (select {_UNRELAYED})"
 # One worker at a time, without locking rows that a replay wants.
 _LOCK: Final = "select pg_try_advisory_xact_lock(hashtextextended('parked copies', 0))"
-_NEXT: Final = "select * from parked where not relayed order by number limit $1"
+_NEXT: Final = f"select * {_UNRELAYED} order by number limit $1"
 _RELAYED: Final = "update parked set relayed = true where number = any ($1::bigint[])"
 
 
