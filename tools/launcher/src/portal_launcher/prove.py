@@ -41,8 +41,11 @@ class Proof:
 PROOFS: Final[Mapping[str, Proof]] = {
     "faults": Proof(("tests/faults", "--ignore=tests/faults/test_booking_history.py")),
     "histories": Proof(("tests/faults/test_booking_history.py",)),
-    "poison": Proof(("shared/eventstore/tests/test_parking_poison.py",), servers=True),
-    "rebuild": Proof(("tests/rebuild",), servers=True),
+    "poison": Proof(("shared/eventstore/tests/test_parking_on_kafka.py",), servers=True),
+    "rebuild": Proof(
+        ("shared/eventstore/tests/test_rebuild.py", "shared/eventstore/tests/test_rebuild_faults.py"),
+        servers=True,
+    ),
 }
 
 
