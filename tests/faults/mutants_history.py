@@ -76,6 +76,10 @@ _LOCKED_CHECK: Final = """
         with held as materialized (select pg_advisory_xact_lock(7305808869231650892))
         select distinct c.group_no from held, unnest"""
 
+# On a slow disk two appends meet sooner.
+_NOTIFY: Final = "    perform pg_notify('event_appended', '');"
+_SLOW_COMMIT: Final = "    perform pg_notify('event_appended', ''), pg_sleep(0.02);"
+
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "history: a boundary has the first of the doctor's days only": (
         rewrite(calendar.boundary_of, "for day in sorted(touched))", "for day in sorted(touched)[:1])"),
@@ -101,7 +105,10 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         in_sql(("where t.tag = c.tag and", "where false and t.tag = c.tag and")),
         _TEST,
     ),
-    "history: lock and check in one statement": (in_sql((_LOCK, ""), (_CHECK, _LOCKED_CHECK)), _TEST),
+    "history: lock and check in one statement": (
+        in_sql((_LOCK, ""), (_CHECK, _LOCKED_CHECK), (_NOTIFY, _SLOW_COMMIT)),
+        _TEST,
+    ),
     "history: others' holds keep nothing": (
         rewrite(free_time.require_free_time, "for hold in calendar.holds", "for hold in ()"),
         _TEST,

@@ -30,7 +30,7 @@ from portal_faults.history.client import Patient
 from portal_faults.history.history import Recorder
 from portal_faults.history.operation import Kind, Operation, Outcome, Slot
 
-_PAUSE_SECONDS: Final = 0.2
+_PAUSE_SECONDS: Final = 0.1
 _BOOKS: Final = 0.6
 
 
