@@ -64,7 +64,11 @@ async def judged(stack: Stack, file: Path, plan: Plan) -> dict[str, Any]:
     seconds = await make_history(stack.url, urls["booking"], world, file, plan)
     await stack.recovered(WELL_WITHIN)
     figures = await judge(stack, file)
-    return {**figures, "faults": len(plan.faults), "operations a second": round(plan.operations / seconds, 1)}
+    return {
+        **figures,
+        "faults": len(plan.faults),
+        "operations a second": round(figures["operations"] / seconds, 1),
+    }
 
 
 def hurting(stack: Stack, number: int) -> Fault:
