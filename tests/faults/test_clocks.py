@@ -23,7 +23,7 @@ async def test_given_a_process_whose_clock_jumps_a_day_ahead_and_back_when_peopl
     stack: Stack, ordeal: Ordeal, name: str
 ) -> None:
     try:
-        async with ordeal.survived(may_fail=False) as people:
+        async with ordeal.survived(may_fail=False, one_clock=False) as people:
             for offset in ("+1d", "-1d", RIGHT):
                 stack.clocks[name].set(offset)
                 await people.acted(SOME)

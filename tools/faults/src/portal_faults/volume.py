@@ -15,8 +15,9 @@ from portal_launcher.postgres import OUTSIDE
 from portal_launcher.secret_files import write_private
 
 _BALLAST: Final = "ballast"
-_KEPT: Final = 64 * 1024
-"""Bytes that are left: what a full disk has is blocks, not none."""
+_PIECE: Final = 64 * 1024
+_NEARLY: Final = 8 * 1024**2
+"""Bytes that are left to be filled piece by piece: the server writes meanwhile."""
 
 
 class Volume:
@@ -42,9 +43,14 @@ class Volume:
         """Leave no room until the block ends."""
         ballast = self.folder / _BALLAST
         try:
-            with ballast.open("wb") as file:
-                free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
-                os.posix_fallocate(file.fileno(), 0, max(free - _KEPT, 1))
+            with ballast.open("wb", buffering=0) as file:
+                place = os.statvfs(self.folder)
+                size = max(place.f_bavail * place.f_frsize - _NEARLY, 1)
+                os.posix_fallocate(file.fileno(), 0, size)
+                file.seek(size)
+                with contextlib.suppress(OSError):
+                    while file.write(bytes(_PIECE)):
+                        pass
             yield
         finally:
             ballast.unlink(missing_ok=True)
