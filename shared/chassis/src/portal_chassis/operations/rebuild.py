@@ -103,11 +103,7 @@ def _summary(view: str, rebuilt: Rebuilt) -> Sequence[str]:
 def _verdict(comparison: Comparison) -> str:
     if comparison.why_not is not None:
         return f"not compared ({comparison.why_not})"
-    return (
-        "equal to the tables before"
-        if comparison.equal
-        else "DIFFERS from the tables before, which it replaced"
-    )
+    return "equal to the tables before" if comparison.equal else "DIFFERS from the tables that it replaced"
 
 
 def _differences(comparison: Comparison) -> list[str]:
