@@ -52,7 +52,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "only the last record is looked at": (
         rewrite(topic_end._begun_anew, "return len(events) < len(records) or not rises", "return False"),
-        _GUARD + "given_a_relay_died_over_duplicates_when_asked_then_the_topic_ends_at_the_highest",
+        _GUARD + "given_relays_died_over_duplicates_when_asked_then_the_topic_ends_at_the_highest",
     ),
     "decider that remembers another store": (
         rewrite(Decider._forget, "self._cache.clear()", "pass"),

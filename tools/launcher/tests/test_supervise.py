@@ -80,6 +80,24 @@ async def test_given_a_program_that_never_gets_ready_when_started_then_given_up_
     await asyncio.sleep(0)
 
 
+async def test_given_a_program_that_waits_for_a_repair_when_started_then_it_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    supervisor = Supervisor(lambda _: None, lambda: None)
+    asked = 0
+
+    async def after_the_repair() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 20
+
+    await supervisor.start(
+        program(tmp_path, "import time; time.sleep(600)"), after_the_repair, within=0.1, patient=lambda: True
+    )
+    await supervisor.stop([["it"]])
+    assert asked > 20
+
+
 async def test_given_a_program_that_says_why_it_takes_long_when_started_then_it_is_waited_for(
     tmp_path: Path,
 ) -> None:
