@@ -117,3 +117,13 @@ async def test_given_the_database_is_away_then_the_refusal_says_so_without_its_t
     with pytest.raises(OperationError, match="nothing was changed") as refused:
         await PARKED.run(_operated("postgresql://nobody:secret@127.0.0.1:1/none"), options)
     assert "secret" not in str(refused.value)
+
+
+async def test_given_a_record_named_by_its_place_when_discarded_then_only_a_view_that_stopped_there_takes_it(
+    topic: Poisoned,
+) -> None:
+    place = f"{topic.log.topic}/0@0"
+    with pytest.raises(SystemExit):
+        await _run(topic, "discard", "--record", place, "--reason", "garbage")
+    with pytest.raises(OperationError, match="puts aside what it cannot apply"):
+        await _run(topic, "discard", "--record", f"effects:{place}", "--reason", "garbage")

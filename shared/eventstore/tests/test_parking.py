@@ -14,6 +14,7 @@ import pytest
 from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.kafka import Incoming
 from portal_eventstore.key_ring import keys_view
+from portal_eventstore.parked import ParkedError, give_up
 from portal_eventstore.parking import BREAKER_KEYS
 from portal_eventstore.testing.kafka_log import effects
 from portal_eventstore.testing.poison import (
@@ -250,6 +251,28 @@ async def test_given_several_keys_touch_a_row_then_the_view_stops_and_nothing_is
     )
     assert await topic.parked() == []
     assert await topic.applied() == []
+
+
+async def test_given_a_view_stopped_at_what_nobody_can_read_when_it_is_given_up_then_the_view_goes_on(
+    topic: Poisoned,
+) -> None:
+    view = view_of(replace(topic.projection, shared_rows=True))
+    [subject] = _subjects(1)
+    name, partition, offset, *_ = topic.add(subject, 0, spoil_json)
+    topic.add(subject, 1)
+    consumption = ViewConsumption(topic.pool, view)
+    await topic.feed(consumption, rounds=2)
+    assert "malformed record" in str(consumption.problems())
+    with pytest.raises(ParkedError, match="puts aside"):
+        await give_up(topic.pool, view_of(topic.projection), name, partition, offset, "garbage")
+    await give_up(topic.pool, view, name, partition, offset, "garbage")
+    with pytest.raises(ParkedError, match="given up already"):
+        await give_up(topic.pool, view, name, partition, offset, "garbage")
+    await topic.feed(consumption, rounds=3)
+    assert consumption.problems() == []
+    assert await topic.applied() == [2]
+    with pytest.raises(ParkedError, match="has not stopped before"):
+        await give_up(topic.pool, view, name, partition, offset, "garbage")
 
 
 async def test_given_a_key_record_cannot_be_read_then_its_view_stops_and_no_copy_is_kept(

@@ -16,6 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from portal_eventstore.blame import Blame, blame, kind
 from portal_eventstore.envelope import envelope
 from portal_eventstore.kafka import Incoming, Partition, Range
+from portal_eventstore.parked import without_discarded
 from portal_eventstore.parking import CannotApplyError, Entry, ViewAtFaultError, apply_values, cause, sift
 from portal_eventstore.suspects import Suspects, deadly, one_by_one
 from portal_eventstore.view import MalformedRecordError, Parsed, View
@@ -178,6 +179,7 @@ class ViewConsumption(Generic[T]):
         self._gaps: set[tuple[Partition, int]] = set()
         self._suspects = Suspects(view.name, view.edition, alone or asyncio.Lock())
         self._failing: set[Hashable] = set()
+        self._parse = view.parse
 
     def problems(self) -> list[str]:
         """Say what keeps the view from going on."""
@@ -226,7 +228,7 @@ class ViewConsumption(Generic[T]):
             raise LostOffsetError
         suspicious = self._suspects.among(batches)
         if rest := {tp: records for tp, records in batches.items() if tp not in suspicious}:
-            await self._apply_together(rest, self._view.parse)
+            await self._apply_together(rest, self._parse)
         for tp in suspicious:
             await self._apply_one_by_one(tp, batches[tp])
 
@@ -235,7 +237,7 @@ class ViewConsumption(Generic[T]):
             async with self._suspects.alone:
                 async with self._pool.acquire() as connection:
                     is_deadly = await self._suspects.is_deadly(connection, batch[tp][0])
-                await self._apply_together(batch, deadly if is_deadly else self._view.parse)
+                await self._apply_together(batch, deadly if is_deadly else self._parse)
         self._suspects.acquit(tp)
 
     async def _apply_together(
@@ -281,6 +283,8 @@ class ViewConsumption(Generic[T]):
                 await self._write(batch, places, one_fails=True)
         self.places.update(batch.moved)
         if stopped:
+            # An operator may have given up what it stopped at: known by the next attempt.
+            self._parse = await without_discarded(self._pool, self._view)
             raise stopped[0]
 
     async def _write(self, batch: _Batch[T], places: Mapping[Partition, Place], *, one_fails: bool) -> None:

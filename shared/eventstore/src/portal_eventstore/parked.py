@@ -5,16 +5,17 @@ batches and other replays queue there, so that every record is applied once and 
 place itself is not moved: the worker passed these records when it parked them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from portal_eventstore.blame import stack
+from portal_eventstore.envelope import envelope
 from portal_eventstore.kafka import Incoming
 from portal_eventstore.parking import CannotApplyError, apply_values, cause, reason
-from portal_eventstore.view import MalformedRecordError, View
+from portal_eventstore.view import MalformedRecordError, Parsed, View
 
 T = TypeVar("T")
 
@@ -50,6 +51,19 @@ _BEHIND: Final = "update parked set behind = $2 where number = any ($1::bigint[]
 _DISCARD: Final = """
 update parked set status = 'discarded', settled_at = now(), discard_reason = $2
 where number = $1 and status = 'waiting' returning true
+"""
+_PLACE: Final = """
+select next_offset from projection_position where view = $1 and topic = $2 and partition = $3 for update
+"""
+# What the record holds is not kept, and no copy is made: it may be a key.
+_GIVE_UP: Final = """
+insert into parked (view, topic, partition, record_offset, header_names, header_values, reason, stack,
+    deliveries, status, settled_at, discard_reason, relayed)
+values ($1, $2, $3, $4, '{}', '{}', 'given up where the view stopped', '', 0, 'discarded', now(), $5, true)
+on conflict do nothing returning number
+"""
+_DISCARDED: Final = """
+select topic, partition, record_offset, event_id from parked where view = $1 and status = 'discarded'
 """
 _FEWER: Final = """
 update projection_position set parked = greatest(parked - $4, 0)
@@ -159,6 +173,36 @@ async def discard(pool: Any, number: int, why: str) -> None:
         if await connection.fetchval(_DISCARD, number, why) is None:
             raise ParkedError(f"record {number} was settled meanwhile")
         await connection.execute(_FEWER, record.view, record.topic, record.partition, 1)
+
+
+async def give_up(pool: Any, view: View[Any], topic: str, partition: int, offset: int, why: str) -> int:
+    """Let a view that keeps nothing aside pass a record that it stopped at; return the number of the note."""
+    if view.parks:
+        raise ParkedError(f"view {view.name} puts aside what it cannot apply: discard it by its number")
+    async with pool.acquire() as connection, connection.transaction(isolation="read_committed"):
+        place = await connection.fetchval(_PLACE, view.name, topic, partition)
+        if place is None or place > offset:
+            raise ParkedError(f"view {view.name} has not stopped before {topic}/{partition}@{offset}")
+        number: int | None = await connection.fetchval(_GIVE_UP, view.name, topic, partition, offset, why)
+    if number is None:
+        raise ParkedError(f"{topic}/{partition}@{offset} was given up already")
+    return number
+
+
+async def without_discarded(pool: Any, view: View[T]) -> Callable[[Incoming], Parsed[T]]:
+    """Return how records are read when those that operators gave up are passed over."""
+    rows = await pool.fetch(_DISCARDED, view.name)
+    ids = {row["event_id"] for row in rows if row["event_id"] is not None}
+    places = {(row["topic"], row["partition"], row["record_offset"]) for row in rows}
+    if not rows:
+        return view.parse
+
+    def parse(record: Incoming) -> Parsed[T]:
+        if record[:3] in places or envelope(record).event_id in ids:
+            return Parsed(None, None)
+        return view.parse(record)
+
+    return parse
 
 
 async def _still_waiting(pool: Any, number: int) -> ParkedRecord:

@@ -1,6 +1,7 @@
 """What waits because a view could not apply it, and how does an operator see, replay or discard it?"""
 
 import argparse
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -15,11 +16,14 @@ from portal_eventstore.parked import (
     ParkedRecord,
     discard,
     drain,
+    give_up,
     parked_record,
     waiting_lanes,
 )
 
 _HEADS: Final = ("NUMBER", "VIEW", "TYPE", "RECORD", "BEHIND IT", "PARKED AT", "WHY")
+_PLACE: Final = "VIEW:TOPIC/PARTITION@OFFSET"
+_RECORD: Final = re.compile(r"(\w+):([\w.-]+)/(\d+)@(\d+)", re.ASCII)
 _LISTED: Final = 200
 _TIME: Final = "%Y-%m-%d %H:%M:%S UTC"
 
@@ -36,7 +40,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--view", help="everything of one view")
     which.add_argument("--all", action="store_true", help="everything")
     giving_up = actions.add_parser("discard", help="give one record up; what waits behind it waits on")
-    giving_up.add_argument("number", type=int)
+    what = giving_up.add_mutually_exclusive_group(required=True)
+    what.add_argument("number", type=int, nargs="?")
+    what.add_argument(
+        "--record", type=_record, metavar="VIEW:TOPIC/PARTITION@OFFSET", help="where a view stopped"
+    )
     giving_up.add_argument("--reason", required=True, help="kept with the record")
 
 
@@ -54,6 +62,11 @@ async def _run(operated: Operated, options: argparse.Namespace) -> int:
                 case "replay":
                     lanes = await waiting_lanes(pool, _views(operated, options.view))
                     return await _replay(pool, operated, [(lane.view, lane.number) for lane in lanes])
+                case "discard" if options.record is not None:
+                    name, topic, partition, offset = options.record
+                    view = operated.view(name)
+                    number = await give_up(pool, view, topic, partition, offset, options.reason)
+                    _tell(operated, [f"given up as {number}; view {name} goes on behind it by itself"])
                 case "discard":
                     await discard(pool, options.number, options.reason)
                     _tell(operated, [f"discarded {options.number}; what waits behind it needs a replay"])
@@ -63,6 +76,13 @@ async def _run(operated: Operated, options: argparse.Namespace) -> int:
         # Its text may quote a row.
         raise OperationError(f"the database did not do it, and nothing was changed ({kind(error)})") from None
     return 0
+
+
+def _record(text: str) -> tuple[str, str, int, int]:
+    found = _RECORD.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"name it as {_PLACE}")
+    return found[1], found[2], int(found[3]), int(found[4])
 
 
 @asynccontextmanager

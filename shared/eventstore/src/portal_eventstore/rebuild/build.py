@@ -6,7 +6,7 @@ the transactions that do it, so that a process that comes after a crash goes on 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,10 +15,9 @@ from uuid import UUID
 
 import asyncpg
 
-from portal_eventstore.envelope import envelope
-from portal_eventstore.kafka import Incoming
+from portal_eventstore.parked import without_discarded
 from portal_eventstore.rebuild.digest import SETTINGS
-from portal_eventstore.view import Parsed, View
+from portal_eventstore.view import View
 
 NEXT: Final = "next"
 """The suffix of a build that takes the place of the view's tables."""
@@ -31,9 +30,6 @@ _SHOWN_EVERY = 0.5  # seconds
 
 _GUARD = "select true from projection_build where id = $1 for key share"
 _SHOW = "update projection_build set done = done + $2, updated_at = now() where id = $1"
-_DISCARDED = """
-select topic, partition, record_offset, event_id from parked where view = $1 and status = 'discarded'
-"""
 _PROGRESS = "select phase, done, total from projection_build where view = $1 order by updated_at desc limit 1"
 
 
@@ -184,24 +180,8 @@ async def open_build(
         await build.guard(connection)
         await view.apply(connection, values)
 
-    build.view = replace(view, name=name, apply=apply, parse=await _without_discarded(pool, view))
+    build.view = replace(view, name=name, apply=apply, parse=await without_discarded(pool, view))
     return build
-
-
-async def _without_discarded(pool: Any, view: View[Any]) -> Callable[[Incoming], Parsed[Any]]:
-    """Return how records are read when those that operators gave up are passed over."""
-    rows = await pool.fetch(_DISCARDED, view.name)
-    ids = {row["event_id"] for row in rows if row["event_id"] is not None}
-    places = {(row["topic"], row["partition"], row["record_offset"]) for row in rows}
-    if not rows:
-        return view.parse
-
-    def parse(record: Incoming) -> Parsed[Any]:
-        if record[:3] in places or envelope(record).event_id in ids:
-            return Parsed(None, None)
-        return view.parse(record)
-
-    return parse
 
 
 async def progress(connection: Any, view: str) -> Progress | None:
