@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
-from portal_eventstore import consume, postgres, publish
+from portal_eventstore import consume, postgres
 from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.store import Append
-from portal_eventstore.testing.planting import reword
 from portal_eventstore.unacknowledged import Unacknowledged
 
 _FOLDER: Final = "tests/faults/"
@@ -101,13 +100,6 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         (
             f"{_FOLDER}test_full_disks.py{_WHEN}the_disk_of_postgres_full_when_people_book_then_503_reads_go_on_and"
             "_it_recovers"
-        ),
-    ),
-    "published in the order of clocks, in a portal": (
-        reword(publish, "TAIL", "order by 1", "order by e.time"),
-        (
-            f"{_FOLDER}test_clocks.py{_WHEN}a_process_whose_clock_jumps_a_day_ahead_and_back_when_people_book_then"
-            "_the_order_holds[booking]"
         ),
     ),
 }
