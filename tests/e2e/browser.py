@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from portal_faults.running import DEADLINE, eventually
+from portal_faults.running import DEADLINE
 
 from .people import Person, Typed
 
@@ -83,18 +83,14 @@ class Browser(httpx.AsyncClient):
         return await self.post("/api/appointments", json={"slotId": slot_id, **more}, headers=headers)
 
     async def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Read a list to its last page, once it is not stale."""
-
-        async def up_to_date() -> bool:
-            return "Portal-Stale" not in (await self.get(path, params={"limit": 1, **parameters})).headers
-
-        await eventually(up_to_date, f"{path} is not stale")
+        """Read a list that must not be stale, to its last page."""
         found: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
             asked = {"limit": 100, **parameters} | ({"cursor": cursor} if cursor else {})
             response = await self.get(path, params=asked)
             assert response.status_code == 200, response.text
+            assert "Portal-Stale" not in response.headers
             page = response.json()
             found += page["items"]
             cursor = page["next"]

@@ -32,7 +32,7 @@ async def _begin_where_the_group_left_off(self: Any, assigned: Any) -> None:
 
 def _trust_what_kafka_holds() -> None:
     rewrite(kafka.Consumers._subscribe, 'auto_offset_reset="none"', 'auto_offset_reset="earliest"')()
-    consume.ViewConsumption.check = lambda self, ranges: None  # type: ignore[method-assign]  # noqa: ARG005
+    consume.ViewConsumption.check = lambda self, places, ranges: None  # type: ignore[method-assign]  # noqa: ARG005
 
 
 def _acknowledge_before_the_disk() -> None:

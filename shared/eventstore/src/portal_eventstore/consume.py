@@ -212,10 +212,13 @@ class ViewConsumption(Generic[T]):
         self._succeeded()
         return {}
 
-    def check(self, ranges: Mapping[Partition, Range]) -> None:
-        """Stop the view when Kafka no longer holds what comes next; nothing is skipped."""
+    def check(self, places: Mapping[Partition, Place], ranges: Mapping[Partition, Range]) -> None:
+        """Stop the view when Kafka no longer holds what comes next; nothing is skipped.
+
+        `places` are those before Kafka was asked: what came since lies beyond its answer.
+        """
         for (topic, partition), (begin, end) in ranges.items():
-            place = self.places.get((topic, partition))
+            place = places.get((topic, partition))
             if place is not None and not begin <= place.next_offset <= end:
                 self._lost = (
                     f"stopped: {topic}/{partition} goes on at offset {place.next_offset}, "

@@ -157,7 +157,7 @@ class Projector:
         consumption = self._consumptions[view.name]
         before = dict(consumption.places)
         ranges = await consumers.ranges(number)
-        consumption.check(ranges)
+        consumption.check(before, ranges)
         offsets = {tp: place.next_offset for tp, place in consumption.places.items()}
         await consumers.show(number, offsets)
         # A place beyond the end is of a topic that was made anew: nothing is fresh there.
