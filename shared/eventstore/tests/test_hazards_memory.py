@@ -39,7 +39,7 @@ async def test_given_a_slow_view_when_much_waits_then_its_memory_is_bounded(
         arguments = [str(Path(__file__).with_name("slow_view_process.py")), database_url, log.owner, kafka]
         worker = await asyncio.create_subprocess_exec(sys.executable, *arguments)
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 240
             seen = 0
             while seen < records:
                 assert time.monotonic() < deadline, f"only {seen} applied"
