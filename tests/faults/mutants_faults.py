@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from portal_eventstore import consume, postgres
 from portal_eventstore.decision import StoreUnavailable
+from portal_eventstore.relay.unacknowledged import Unacknowledged
 from portal_eventstore.store import Append
-from portal_eventstore.unacknowledged import Unacknowledged
 
 _FOLDER: Final = "tests/faults/"
 _WHEN: Final = "::test_given_"

@@ -7,7 +7,8 @@ from booking.free_slots import project as free_slots
 from gateway.directory import project as directory
 from gateway.timeline import project as timeline
 from portal_chassis import levels
-from portal_eventstore import consume, key_ring
+from portal_eventstore import consume
+from portal_eventstore.keys import key_ring
 from portal_eventstore.testing.planting import reword, rewrite
 
 _TEST = "tests/views/test_every_order.py::test_given_"

@@ -23,7 +23,7 @@ from portal_chassis.idempotency import RequestKeys
 from portal_events.booking import DoctorDayOpened
 from portal_events.topics import PATIENT_KEYS
 from portal_eventstore.editions import create_tables
-from portal_eventstore.key_ring import keys_view
+from portal_eventstore.keys.key_ring import keys_view
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import MIGRATIONS
 from portal_eventstore.view import view_of

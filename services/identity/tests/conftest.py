@@ -37,7 +37,7 @@ from portal_chassis.migrate import migrate
 from portal_events.blind import BlindIndex
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.execute import Decider
-from portal_eventstore.issue_keys import KeyPublisher
+from portal_eventstore.keys.issue_keys import KeyPublisher
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import PostgresStore
 

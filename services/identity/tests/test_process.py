@@ -17,7 +17,7 @@ import pytest
 
 from identity.send_mail.mailer import LEASE
 from portal_chassis.access import TokenSigner, TokenVerifier
-from portal_eventstore.identity import connected_to, keep_compared
+from portal_eventstore.guard.identity import connected_to, keep_compared
 
 from .smtp_server import Server, listening
 

@@ -6,7 +6,7 @@ from portal_chassis import requests, service
 from portal_chassis.metrics import Metrics
 from portal_chassis.operations import lag
 from portal_eventstore.testing.planting import rewrite
-from portal_eventstore.vitals import Watcher
+from portal_eventstore.vitals.watch import Watcher
 
 _METRICS = "shared/chassis/tests/test_metrics.py::test_given_"
 _SIGNS = "shared/chassis/tests/test_vital_signs.py::test_hazard_"

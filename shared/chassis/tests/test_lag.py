@@ -9,7 +9,7 @@ import pytest
 
 from portal_chassis.operations import lag as operation
 from portal_chassis.operations.operation import Operated
-from portal_eventstore.lag import Behind, Lag, LogLag, ViewLag
+from portal_eventstore.vitals.lag import Behind, Lag, LogLag, ViewLag
 
 AT = datetime(2026, 11, 23, 12, 30, 5, tzinfo=UTC)
 CALM = LogLag(

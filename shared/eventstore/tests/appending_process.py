@@ -11,7 +11,7 @@ import uuid
 import asyncpg
 
 from portal_eventstore.postgres import APPEND, PostgresStore, conditions_arguments, events_arguments
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.testing.world import append
 
 _NO_KAFKA = "127.0.0.1:1"

@@ -9,9 +9,11 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from portal_events.base import Event
-from portal_eventstore import batch, consume, execute, guard, kafka, postgres, producing, publish, view
+from portal_eventstore import batch, consume, execute, kafka, postgres, view
+from portal_eventstore.guard import guard
+from portal_eventstore.relay import producing, publish
+from portal_eventstore.relay.unacknowledged import Unacknowledged
 from portal_eventstore.testing.planting import reword, rewrite
-from portal_eventstore.unacknowledged import Unacknowledged
 
 _TESTS = "shared/eventstore/tests/"
 _CLOCK = _TESTS + "test_hazards_clock.py::test_given_"

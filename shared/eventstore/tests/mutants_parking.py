@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from portal_eventstore import blame, consume, parked, parked_copies, parking, suspects, view
+from portal_eventstore import consume, view
+from portal_eventstore.parking import blame, parked, sift, suspects
+from portal_eventstore.parking import copies as parked_copies
 from portal_eventstore.testing.planting import reword, rewrite
 
 _PARKING = "shared/eventstore/tests/test_parking.py::test_given_"
@@ -11,7 +13,7 @@ _PARKED = "shared/eventstore/tests/test_parked.py::test_given_"
 _DEATHS = "shared/eventstore/tests/test_parking_deaths.py::test_given_"
 _KAFKA = "shared/eventstore/tests/test_parking_on_kafka.py::test_given_"
 _KINDS = _PARKING + "each_kind_of_poison_then_it_is_parked_with_its_reason_and_other_keys_go_on"
-_SIEVE: Any = parking._Sieve
+_SIEVE: Any = sift._Sieve
 
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
@@ -20,7 +22,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _KINDS,
     ),
     "parking: the error's text is told": (
-        rewrite(parking.reason, "kind(cause(error))", "str(cause(error))"),
+        rewrite(sift.reason, "kind(cause(error))", "str(cause(error))"),
         _KINDS,
     ),
     "parking: a newer version is read as far as it is known": (
@@ -28,7 +30,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _KINDS,
     ),
     "parking: the counter stays": (
-        reword(parking, "_COUNT", "p.parked + w.count", "p.parked"),
+        reword(sift, "_COUNT", "p.parked + w.count", "p.parked"),
         _PARKING + "a_key_waits_when_another_worker_reads_on_then_its_later_events_wait_too",
     ),
     "parking: held keys are not looked up": (
@@ -48,7 +50,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _PARKING + "a_handler_that_writes_before_it_refuses_then_nothing_of_that_stays",
     ),
     "parking: twice published, twice parked": (
-        reword(parking, "_TWICE", "event_id = any", "event_id <> all"),
+        reword(sift, "_TWICE", "event_id = any", "event_id <> all"),
         _PARKING + "parked_events_are_published_twice_then_each_is_parked_once",
     ),
     "parking: a damaged record's position is believed": (
@@ -56,11 +58,11 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _PARKING + "a_lie_about_its_position_then_a_damaged_record_hides_nothing_that_follows",
     ),
     "parking: no breaker": (
-        rewrite(parking.sift, "len(failing) >= BREAKER_KEYS", "False"),
+        rewrite(sift.sift, "len(failing) >= BREAKER_KEYS", "False"),
         _PARKING + "not_one_event_of_many_keys_can_be_applied_then_the_view_stops_and_nothing_is_parked",
     ),
     "parking: the breaker forgets the batch before": (
-        rewrite(parking.sift, "failing |= {", "failing = {"),
+        rewrite(sift.sift, "failing |= {", "failing = {"),
         _PARKING + "nothing_can_be_applied_in_small_batches_then_the_view_stops_all_the_same",
     ),
     "parking: shared rows are parked": (
@@ -145,7 +147,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _PARKED + "a_record_is_discarded_then_only_that_one_is_left_out_and_the_reason_is_kept",
     ),
     "discard: read again, parked again": (
-        rewrite(parking._unknown, '"replayed"', '"discarded"'),
+        rewrite(sift._unknown, '"replayed"', '"discarded"'),
         _PARKED + "a_discarded_record_is_read_again_then_it_is_neither_applied_nor_parked",
     ),
     "copies: marked before they are sent": (

@@ -6,8 +6,9 @@ Each function plants one by patching one seam; the test beside it must then fail
 from collections.abc import Callable
 from typing import Any
 
-from portal_eventstore import consume, producing, publish
-from portal_eventstore.unacknowledged import Unacknowledged
+from portal_eventstore import consume
+from portal_eventstore.relay import producing, publish
+from portal_eventstore.relay.unacknowledged import Unacknowledged
 
 _PUBLISH = "shared/eventstore/tests/test_publish.py::test_given_"
 _PROJECT = "shared/eventstore/tests/test_project.py::test_given_"

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
-from portal_eventstore import guard, identity, postgres, publish, topic_end
+from portal_eventstore import postgres
 from portal_eventstore.backup import archive, load, write
 from portal_eventstore.execute import Decider
+from portal_eventstore.guard import guard, identity, topic_end
+from portal_eventstore.relay import publish
 from portal_eventstore.restore import appends, events, keys, store
 from portal_eventstore.testing.planting import reword, rewrite
 from portal_eventstore.verify import log as verify_log

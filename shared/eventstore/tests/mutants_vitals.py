@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
-from portal_eventstore import diagnosis, freshness, project, vital_signs
+from portal_eventstore import freshness, project
 from portal_eventstore.testing.planting import reword, rewrite
-from portal_eventstore.vitals import Watcher
+from portal_eventstore.vitals import diagnosis
+from portal_eventstore.vitals import signs as vital_signs
+from portal_eventstore.vitals.watch import Watcher
 
 _VITALS = "shared/eventstore/tests/test_vitals.py::test_"
 _FRESH = "shared/eventstore/tests/test_freshness.py::test_"

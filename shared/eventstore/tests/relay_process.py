@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 
 
 async def main() -> None:

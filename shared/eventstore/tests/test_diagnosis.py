@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from portal_eventstore.diagnosis import MANY_EVENTS, Diagnosis, Findings, Reading
-from portal_eventstore.vital_signs import Backend, LogSigns, Signs, ViewSigns
+from portal_eventstore.vitals.diagnosis import MANY_EVENTS, Diagnosis, Findings, Reading
+from portal_eventstore.vitals.signs import Backend, LogSigns, Signs, ViewSigns
 
 BEGAN = Reading(1_000.0, 1_800_000_000.0)
 CALM = LogSigns(head=10, published=10, oldest=None, owner=None, lock_holder=None, lock_waiting=0)

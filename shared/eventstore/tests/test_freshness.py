@@ -15,11 +15,11 @@ from portal_events.topics import partition_for
 from portal_eventstore import freshness, project
 from portal_eventstore.freshness import Freshness, note
 from portal_eventstore.project import Projector
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.testing.kafka_log import Log, effects, opened_log, topics
-from portal_eventstore.unpublished import appended_at
 from portal_eventstore.view import Projection, view_of
-from portal_eventstore.vital_signs import look
+from portal_eventstore.vitals.signs import look
+from portal_eventstore.vitals.unpublished import appended_at
 
 pytestmark = pytest.mark.connected
 

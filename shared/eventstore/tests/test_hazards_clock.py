@@ -8,7 +8,7 @@ import pytest
 from portal_eventstore.command import Request
 from portal_eventstore.execute import Decider
 from portal_eventstore.project import Projector
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.store import Append, EventStore
 from portal_eventstore.testing.kafka_log import effects, opened_log
 from portal_eventstore.testing.waiting import until

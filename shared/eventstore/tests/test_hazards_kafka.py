@@ -13,7 +13,7 @@ from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from portal_events.stored import StoredEvent
 from portal_events.topics import partition_for
 from portal_eventstore.project import Projector
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.testing.kafka_log import Log, effects, opened_log
 from portal_eventstore.testing.waiting import until
 

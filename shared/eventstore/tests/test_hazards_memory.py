@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from portal_eventstore.kafka import Outgoing
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.testing.kafka_log import opened_log
 from portal_eventstore.testing.waiting import until
 

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from portal_eventstore.postgres import APPEND, conditions_arguments, events_arguments
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.testing.kafka_log import Log, opened_log
 from portal_eventstore.testing.waiting import until
 from portal_eventstore.testing.world import append

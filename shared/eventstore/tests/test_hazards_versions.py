@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from portal_eventstore.project import Projector
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.testing.kafka_log import Log, effects, opened_log
 from portal_eventstore.testing.waiting import until
 

@@ -15,9 +15,9 @@ import pytest
 from portal_events.keys import FileKeyWrap
 from portal_events.topics import partition_for
 from portal_eventstore.decision import KeyUnavailable
-from portal_eventstore.issue_keys import KeyPublisher
 from portal_eventstore.kafka import Outgoing, Publisher
-from portal_eventstore.key_ring import KeyRing
+from portal_eventstore.keys.issue_keys import KeyPublisher
+from portal_eventstore.keys.key_ring import KeyRing
 from portal_eventstore.testing.kafka_log import migrate, topics
 
 pytestmark = pytest.mark.connected

@@ -13,11 +13,11 @@ from aiokafka.admin import RecordsToDelete
 
 from portal_events.topics import partition_for
 from portal_eventstore.editions import create_tables
-from portal_eventstore.lag import Lag, measure
 from portal_eventstore.postgres import APPEND_LOCK
 from portal_eventstore.project import Projector
 from portal_eventstore.testing.kafka_log import Log, effects, opened_log, topics
 from portal_eventstore.view import View, view_of
+from portal_eventstore.vitals.lag import Lag, measure
 
 pytestmark = pytest.mark.connected
 

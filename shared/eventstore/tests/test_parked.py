@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from portal_eventstore.consume import ViewConsumption
-from portal_eventstore.parked import (
+from portal_eventstore.parking.parked import (
     Drained,
     ParkedError,
     discard,

@@ -13,9 +13,9 @@ import pytest
 
 from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.kafka import Incoming
-from portal_eventstore.key_ring import keys_view
-from portal_eventstore.parked import ParkedError, give_up
-from portal_eventstore.parking import BREAKER_KEYS
+from portal_eventstore.keys.key_ring import keys_view
+from portal_eventstore.parking.parked import ParkedError, give_up
+from portal_eventstore.parking.sift import BREAKER_KEYS
 from portal_eventstore.testing.kafka_log import effects
 from portal_eventstore.testing.poison import (
     PERSON,

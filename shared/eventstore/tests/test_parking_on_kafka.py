@@ -17,8 +17,8 @@ import pytest
 from portal_events.cloudevents import to_record
 from portal_events.topics import parked_topic, partition_for
 from portal_eventstore.kafka import Incoming, Outgoing, Publisher
-from portal_eventstore.parked import drain, waiting_lanes
-from portal_eventstore.parked_copies import ParkedCopies
+from portal_eventstore.parking.copies import ParkedCopies
+from portal_eventstore.parking.parked import drain, waiting_lanes
 from portal_eventstore.project import Projector
 from portal_eventstore.testing.kafka_log import Log, effects, opened_log, read_topic, topics
 from portal_eventstore.testing.poison import (

@@ -18,7 +18,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from portal_events.topics import partition_for
 from portal_eventstore.kafka import Incoming, Outgoing, Publisher, PublishError
-from portal_eventstore.publish import LostOwnershipError, Relay, advance
+from portal_eventstore.relay.publish import LostOwnershipError, Relay, advance
 from portal_eventstore.testing.kafka_log import Log, opened_log, topics
 
 pytestmark = pytest.mark.connected

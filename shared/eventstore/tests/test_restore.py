@@ -10,14 +10,14 @@ import pytest
 
 from portal_events.stored import Metadata, StoredEvent
 from portal_events.topics import partition_for
-from portal_eventstore.guard import difference
+from portal_eventstore.guard.guard import difference
+from portal_eventstore.guard.topic_end import last_events
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.log_in_order import LogInOrder
 from portal_eventstore.restore import store
 from portal_eventstore.restore.events import Imported, RestoreError, import_events, only_restore
 from portal_eventstore.store import Append, NewEvent
 from portal_eventstore.testing.kafka_log import Log, migrate, opened_log
-from portal_eventstore.topic_end import last_events
 
 pytestmark = pytest.mark.connected
 

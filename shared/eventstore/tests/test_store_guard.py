@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from portal_eventstore import identity
 from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.execute import Decider
-from portal_eventstore.guard import StoreGuard
+from portal_eventstore.guard import identity
+from portal_eventstore.guard.guard import StoreGuard
+from portal_eventstore.guard.topic_end import last_events
 from portal_eventstore.history import SilentKafkaError
 from portal_eventstore.postgres import PostgresStore
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.store import Query
 from portal_eventstore.testing.kafka_log import Log, opened_log
 from portal_eventstore.testing.world import COUNT, Take, append, context, thing
-from portal_eventstore.topic_end import last_events
 
 pytestmark = pytest.mark.connected
 
@@ -157,7 +157,7 @@ async def test_given_kafka_was_down_at_the_start_when_it_is_back_then_the_store_
             raise SilentKafkaError
         return await last_events(*arguments)
 
-    monkeypatch.setattr("portal_eventstore.guard.last_events", last)
+    monkeypatch.setattr("portal_eventstore.guard.guard.last_events", last)
     async with guarded(log) as (guard, store):
         await until(lambda: admitted(guard))
         down = False
@@ -188,7 +188,7 @@ async def test_hazard_failover_when_connections_lead_to_another_server_then_it_i
             raise SilentKafkaError
         return await last_events(*arguments)
 
-    monkeypatch.setattr("portal_eventstore.guard.last_events", last)
+    monkeypatch.setattr("portal_eventstore.guard.guard.last_events", last)
     async with guarded(log) as (guard, store):
         await until(lambda: admitted(guard))
         generation = store.generation

@@ -3,7 +3,7 @@
 import pytest
 
 from portal_eventstore.kafka import Outgoing
-from portal_eventstore.unacknowledged import Unacknowledged, Waiting
+from portal_eventstore.relay.unacknowledged import Unacknowledged, Waiting
 
 
 def _event(position: int) -> Waiting:

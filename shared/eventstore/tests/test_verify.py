@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portal_eventstore.project import Projector
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.restore.events import import_events, only_restore
 from portal_eventstore.testing.kafka_log import Log, opened_log
 from portal_eventstore.verify.check import Check

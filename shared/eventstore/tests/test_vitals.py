@@ -13,12 +13,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from portal_eventstore import diagnosis
 from portal_eventstore.kafka import Publisher, PublishError
 from portal_eventstore.postgres import APPEND_LOCK
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.testing.kafka_log import Log, opened_log
-from portal_eventstore.vitals import Watcher
+from portal_eventstore.vitals import diagnosis
+from portal_eventstore.vitals.watch import Watcher
 
 pytestmark = pytest.mark.connected
 

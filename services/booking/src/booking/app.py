@@ -31,8 +31,8 @@ from portal_events.keys import FileKeyWrap
 from portal_eventstore.editions import create_tables
 from portal_eventstore.execute import Decider
 from portal_eventstore.freshness import Freshness
-from portal_eventstore.guard import StoreGuard
-from portal_eventstore.key_ring import KeyRing
+from portal_eventstore.guard.guard import StoreGuard
+from portal_eventstore.keys.key_ring import KeyRing
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.project import reached
 

@@ -15,10 +15,10 @@ from portal_chassis.levels import LEVELS
 from portal_chassis.operations.child import rebuilds
 from portal_events.keys import FileKeyWrap
 from portal_events.topics import PATIENT_KEYS
-from portal_eventstore.guard import StoreGuard
-from portal_eventstore.key_ring import KeyRing, keys_view
+from portal_eventstore.guard.guard import StoreGuard
+from portal_eventstore.keys.key_ring import KeyRing, keys_view
 from portal_eventstore.project import Projector
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.view import Projection, View, view_of
 
 PROJECTIONS: Final[tuple[Projection, ...]] = (CATALOGUE, FREE_SLOTS, APPOINTMENTS, LEVELS)

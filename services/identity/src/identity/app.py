@@ -44,8 +44,8 @@ from portal_events.blind import BlindIndex
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.execute import Decider
-from portal_eventstore.guard import StoreGuard
-from portal_eventstore.issue_keys import KeyPublisher
+from portal_eventstore.guard.guard import StoreGuard
+from portal_eventstore.keys.issue_keys import KeyPublisher
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.store import EventStore
 

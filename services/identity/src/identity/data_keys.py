@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from portal_events.keys import KeyWrap, WrappedKey
-from portal_eventstore.issue_keys import KeyPublisher
+from portal_eventstore.keys.issue_keys import KeyPublisher
 
 
 class DataKeys(Protocol):

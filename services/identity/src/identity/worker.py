@@ -27,10 +27,10 @@ from portal_chassis.idempotency import RequestKeys
 from portal_events.blind import BlindIndex
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.execute import Decider
-from portal_eventstore.guard import StoreGuard
-from portal_eventstore.issue_keys import KeyPublisher
+from portal_eventstore.guard.guard import StoreGuard
+from portal_eventstore.keys.issue_keys import KeyPublisher
 from portal_eventstore.postgres import PostgresStore
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 
 _POOL_SIZE: Final = 2
 _MAIL_SECONDS: Final = 2.0

@@ -36,9 +36,9 @@ from portal_chassis.settings import Settings, SettingsError
 from portal_chassis.vital_metrics import watched, worked
 from portal_events.keys import KeyFileError
 from portal_eventstore.project import Projector
-from portal_eventstore.publish import Relay
+from portal_eventstore.relay.publish import Relay
 from portal_eventstore.view import View
-from portal_eventstore.vitals import Watcher
+from portal_eventstore.vitals.watch import Watcher
 
 S = TypeVar("S", bound=Settings)
 

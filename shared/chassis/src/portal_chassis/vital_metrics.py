@@ -9,11 +9,11 @@ from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from portal_eventstore.diagnosis import Findings
 from portal_eventstore.project import Projector
-from portal_eventstore.publish import Relay
-from portal_eventstore.vital_signs import LogSigns, ViewSigns
-from portal_eventstore.vitals import Watcher
+from portal_eventstore.relay.publish import Relay
+from portal_eventstore.vitals.diagnosis import Findings
+from portal_eventstore.vitals.signs import LogSigns, ViewSigns
+from portal_eventstore.vitals.watch import Watcher
 
 _VIEW: Final = ("view",)
 

@@ -4,7 +4,7 @@ The view's rows and its positions are written in one transaction, which begins b
 goes on only if they were where this worker left them; until the commit their rows are locked. Records below
 `next_offset` were seen before; an event at or below `last_position` was applied before, from an earlier
 record. So redelivery, rebalances, rewinds, a relay's duplicates and workers that should be dead change
-nothing. What cannot be applied is parked in that same transaction (parking.py).
+nothing. What cannot be applied is parked in that same transaction (parking/).
 """
 
 import asyncio
@@ -13,12 +13,19 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from portal_eventstore.blame import Blame, blame, kind
-from portal_eventstore.envelope import envelope
 from portal_eventstore.kafka import Incoming, Partition, Range
-from portal_eventstore.parked import without_discarded
-from portal_eventstore.parking import CannotApplyError, Entry, ViewAtFaultError, apply_values, cause, sift
-from portal_eventstore.suspects import Suspects, deadly, one_by_one
+from portal_eventstore.parking.blame import Blame, blame, kind
+from portal_eventstore.parking.envelope import envelope
+from portal_eventstore.parking.parked import without_discarded
+from portal_eventstore.parking.sift import (
+    CannotApplyError,
+    Entry,
+    ViewAtFaultError,
+    apply_values,
+    cause,
+    sift,
+)
+from portal_eventstore.parking.suspects import Suspects, deadly, one_by_one
 from portal_eventstore.view import MalformedRecordError, Parsed, View
 
 _log = logging.getLogger(__name__)
@@ -167,7 +174,7 @@ class ViewConsumption(Generic[T]):
     """Feeds one view, as kafka.Consumption."""
 
     def __init__(self, pool: Any, view: View[T], alone: asyncio.Lock | None = None) -> None:
-        """Keep `view` in the pool's database. `alone` is shared by all views of a process (suspects.py)."""
+        """Keep `view` in the pool's database. `alone` is shared by all views of a process (parking/suspects.py)."""
         self.name = view.name
         self.topics = view.topics
         self.places: dict[Partition, Place] = {}

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from portal_events.topics import events_topic
 from portal_eventstore.kafka import Partition
-from portal_eventstore.unpublished import OLDEST, appended_at
 from portal_eventstore.view import View
+from portal_eventstore.vitals.unpublished import OLDEST, appended_at
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import asyncpg
 
 from portal_events.stored import StoredEvent
 from portal_eventstore.decision import StoreUnavailable
-from portal_eventstore.guard import StoreGuard
-from portal_eventstore.identity import Connected, connected_to
+from portal_eventstore.guard.guard import StoreGuard
+from portal_eventstore.guard.identity import Connected, connected_to
 from portal_eventstore.metadata import metadata_to_json, stored_event
 from portal_eventstore.store import Append, Found, Query, Session, Verdict
 

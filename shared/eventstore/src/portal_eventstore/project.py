@@ -11,7 +11,7 @@ from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.editions import create_tables
 from portal_eventstore.freshness import note
 from portal_eventstore.kafka import Consumers
-from portal_eventstore.parked_copies import ParkedCopies
+from portal_eventstore.parking.copies import ParkedCopies
 from portal_eventstore.rebuild.by_itself import Followable, Rebuilds
 from portal_eventstore.view import Projection, View, view_of
 

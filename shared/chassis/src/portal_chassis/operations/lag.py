@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Final
 
 from portal_chassis.operations.operation import Operated, Operation
-from portal_eventstore.lag import Lag, LogLag, ViewLag, measure
+from portal_eventstore.vitals.lag import Lag, LogLag, ViewLag, measure
 
 _BEHIND: Final = 1
 _UNASKED: Final = 2

@@ -9,8 +9,8 @@ from typing import Any, Final
 import asyncpg
 
 from portal_chassis.operations.operation import Operated, Operation, OperationError
-from portal_eventstore.blame import kind
-from portal_eventstore.parked import (
+from portal_eventstore.parking.blame import kind
+from portal_eventstore.parking.parked import (
     Lane,
     ParkedError,
     ParkedRecord,

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
-from portal_eventstore.parked import without_discarded
+from portal_eventstore.parking.parked import without_discarded
 from portal_eventstore.rebuild.digest import SETTINGS
 from portal_eventstore.view import View
 

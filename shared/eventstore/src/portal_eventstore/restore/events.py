@@ -12,14 +12,14 @@ from typing import Any
 import asyncpg
 
 from portal_events.topics import events_topic, partition_for
-from portal_eventstore.guard import difference
+from portal_eventstore.guard.guard import difference
+from portal_eventstore.guard.identity import connected_to, keep_compared
+from portal_eventstore.guard.topic_end import last_events
 from portal_eventstore.history import fences
-from portal_eventstore.identity import connected_to, keep_compared
 from portal_eventstore.kafka import Partition, Range
 from portal_eventstore.log_in_order import Item, LogInOrder
 from portal_eventstore.restore import store
 from portal_eventstore.restore.appends import Appends, DamagedTopicError, Sorted
-from portal_eventstore.topic_end import last_events
 
 _KAFKA_SECONDS = 30.0
 _LOCK = 7305808869231650894

@@ -3,8 +3,8 @@
 import asyncpg
 
 from portal_events.topics import events_topic
-from portal_eventstore.guard import difference
-from portal_eventstore.topic_end import last_events
+from portal_eventstore.guard.guard import difference
+from portal_eventstore.guard.topic_end import last_events
 from portal_eventstore.verify.check import Check
 
 _KAFKA_SECONDS = 30.0

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
-from portal_eventstore.diagnosis import BLOCKED_SECONDS, MANY_EVENTS, OLD_SECONDS
 from portal_eventstore.history import LostHistoryError, SilentKafkaError, fences
 from portal_eventstore.kafka import Partition, Range
 from portal_eventstore.view import View
-from portal_eventstore.vital_signs import Backend, LogSigns, Signs, ViewSigns, look
+from portal_eventstore.vitals.diagnosis import BLOCKED_SECONDS, MANY_EVENTS, OLD_SECONDS
+from portal_eventstore.vitals.signs import Backend, LogSigns, Signs, ViewSigns, look
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ import dataclasses
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from portal_eventstore.blame import Blame, blame, kind, stack
-from portal_eventstore.envelope import envelope
 from portal_eventstore.kafka import Incoming
+from portal_eventstore.parking.blame import Blame, blame, kind, stack
+from portal_eventstore.parking.envelope import envelope
 from portal_eventstore.view import MalformedRecordError, View
 
 T = TypeVar("T")

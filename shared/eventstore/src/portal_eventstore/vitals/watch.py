@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from portal_eventstore.diagnosis import Diagnosis, Findings, Reading
-from portal_eventstore.vital_signs import look
+from portal_eventstore.vitals.diagnosis import Diagnosis, Findings, Reading
+from portal_eventstore.vitals.signs import look
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from portal_eventstore.vital_signs import Backend, LogSigns, Signs, ViewSigns
+from portal_eventstore.vitals.signs import Backend, LogSigns, Signs, ViewSigns
 
 BLOCKED_SECONDS: Final = 2.0
 """The append lock is held for one statement: whoever has it for longer keeps everybody from writing."""

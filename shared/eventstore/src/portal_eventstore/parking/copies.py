@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from portal_events.topics import parked_topic
-from portal_eventstore.blame import kind
 from portal_eventstore.kafka import Outgoing, Publisher, PublishError
+from portal_eventstore.parking.blame import kind
 
 _log = logging.getLogger(__name__)
 

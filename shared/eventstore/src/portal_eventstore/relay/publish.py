@@ -16,13 +16,13 @@ import asyncpg
 
 from portal_events.cloudevents import to_record
 from portal_events.topics import events_topic, partition_for
-from portal_eventstore.guard import StoreGuard
-from portal_eventstore.identity import Connected, connected_to
+from portal_eventstore.guard.guard import StoreGuard
+from portal_eventstore.guard.identity import Connected, connected_to
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.metadata import stored_event
 from portal_eventstore.postgres import HEAD, TAIL
-from portal_eventstore.producing import Producing, Publishes
-from portal_eventstore.unacknowledged import Unacknowledged, Waiting
+from portal_eventstore.relay.producing import Producing, Publishes
+from portal_eventstore.relay.unacknowledged import Unacknowledged, Waiting
 
 _log = logging.getLogger(__name__)
 

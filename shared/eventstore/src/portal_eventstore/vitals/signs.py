@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from portal_eventstore.postgres import APPEND_LOCK, HEAD
-from portal_eventstore.publish import OWNERSHIP_LOCK
-from portal_eventstore.unpublished import OLDEST, appended_at
+from portal_eventstore.relay.publish import OWNERSHIP_LOCK
+from portal_eventstore.vitals.unpublished import OLDEST, appended_at
 
 # Of another role's sessions PostgreSQL tells no more than whose they are.
 _LOG: Final = f"""

@@ -14,9 +14,9 @@ from typing import Any
 import asyncpg
 
 from portal_events.topics import events_topic
+from portal_eventstore.guard.identity import Connected, connected_to, keep_compared, last_compared
+from portal_eventstore.guard.topic_end import Last, last_events
 from portal_eventstore.history import SilentKafkaError
-from portal_eventstore.identity import Connected, connected_to, keep_compared, last_compared
-from portal_eventstore.topic_end import Last, last_events
 
 _log = logging.getLogger(__name__)
 

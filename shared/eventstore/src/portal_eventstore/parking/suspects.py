@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from portal_eventstore.kafka import Incoming, Partition
-from portal_eventstore.parking import WorkerDiedError
+from portal_eventstore.parking.sift import WorkerDiedError
 from portal_eventstore.view import Parsed
 
 _BEGUN: Final = 3

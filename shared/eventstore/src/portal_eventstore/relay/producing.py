@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from portal_eventstore.kafka import PublishError
-from portal_eventstore.unacknowledged import Unacknowledged
+from portal_eventstore.relay.unacknowledged import Unacknowledged
 
 _log = logging.getLogger(__name__)
 

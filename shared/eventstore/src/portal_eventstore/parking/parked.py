@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
-from portal_eventstore.blame import stack
-from portal_eventstore.envelope import envelope
 from portal_eventstore.kafka import Incoming
-from portal_eventstore.parking import CannotApplyError, apply_values, cause, reason
+from portal_eventstore.parking.blame import stack
+from portal_eventstore.parking.envelope import envelope
+from portal_eventstore.parking.sift import CannotApplyError, apply_values, cause, reason
 from portal_eventstore.view import MalformedRecordError, Parsed, View
 
 T = TypeVar("T")
