@@ -158,4 +158,12 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         ),
         _KAFKA + "500_poison_events_of_5000_then_other_keys_go_on_and_a_replay_applies_each_once",
     ),
+    "parking: what was given up stops the view again": (
+        rewrite(
+            consume.ViewConsumption._apply_after,
+            "await without_discarded(self._pool, self._view)",
+            "self._view.parse",
+        ),
+        _PARKING + "a_view_stopped_at_what_nobody_can_read_when_it_is_given_up_then_the_view_goes_on",
+    ),
 }
