@@ -174,7 +174,7 @@ class ViewConsumption(Generic[T]):
     """Feeds one view, as kafka.Consumption."""
 
     def __init__(self, pool: Any, view: View[T], alone: asyncio.Lock | None = None) -> None:
-        """Keep `view` in the pool's database. `alone` is shared by all views of a process (parking/suspects.py)."""
+        """Keep `view` in the pool's database. `alone` is shared by all views of a process (suspects.py)."""
         self.name = view.name
         self.topics = view.topics
         self.places: dict[Partition, Place] = {}
