@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from portal_faults.running import DEADLINE
+from portal_faults.running import DEADLINE, eventually
 
 from .people import Person, Typed
 
@@ -81,6 +81,16 @@ class Browser(httpx.AsyncClient):
         """Book a slot; `more` are further fields of the body."""
         headers = {"Idempotency-Key": key or str(uuid.uuid4())} | ({"Origin": origin} if origin else {})
         return await self.post("/api/appointments", json={"slotId": slot_id, **more}, headers=headers)
+
+    async def up_to_date(self) -> None:
+        """Wait until no list is stale: views take a while to keep up again after their worker has died."""
+        service = (await self.services())["Internist"]
+        paths = ("/api/timeline", "/api/appointments", f"/api/slots?serviceId={service}")
+
+        async def none_is_stale() -> bool:
+            return not any(["Portal-Stale" in (await self.get(path)).headers for path in paths])
+
+        await eventually(none_is_stale, "no list is stale")
 
     async def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
         """Read a list that must not be stale, to its last page."""

@@ -157,12 +157,8 @@ async def test_given_all_tables_of_the_views_are_dropped_when_restarted_then_the
         except asyncpg.UndefinedTableError:
             return False
 
-    async def keep_up() -> bool:
-        behind = "select from projection_position where fresh_at is null or fresh_at < now() - interval '5 s'"
-        return not any([await portal.query(service, behind) for service in VIEWED])
-
     await eventually(again, "the views are what they were", 3 * DEADLINE)
-    await eventually(keep_up, "the views keep up")
+    await patient.browser.up_to_date()
     assert all(portal.record(worker.name).identity != worker.identity for worker in workers)
     # What happens now is seen, too.
     await patient.browser.post(f"/api/appointments/{booked}/cancellation")
