@@ -44,7 +44,7 @@ class Ordeal:
     found: dict[str, Any] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def survived(self, *, may_fail: bool, one_clock: bool = True) -> AsyncIterator[Crowd]:
+    async def survived(self, *, may_fail: bool) -> AsyncIterator[Crowd]:
         """Hurt the portal within this block; it recovers, and has kept every promise."""
         async with crowd(self.stack, self.file) as people:
             await people.acted(SOME)
@@ -53,14 +53,14 @@ class Ordeal:
             await self.stack.recovered(WELL_WITHIN)
             self.found["recovered_seconds"] = round(time.monotonic() - began, 1)
             await people.acted(SOME)
-        await self.kept(people, may_fail=may_fail, one_clock=one_clock)
+        await self.kept(people, may_fail=may_fail)
 
-    async def kept(self, people: Crowd, *, may_fail: bool, one_clock: bool) -> None:
+    async def kept(self, people: Crowd, *, may_fail: bool) -> None:
         """See that nothing acknowledged is lost or doubled, anywhere."""
         began = time.monotonic()
         await self.stack.published(60)
         self.found["published_seconds"] = round(time.monotonic() - began, 1)
-        self.found |= await people.verdict(one_clock=one_clock)
+        self.found |= await people.verdict()
         await check_topics(self.stack)
         assert set(people.faults()) <= ({503} if may_fail else set()), people.faults()
         assert not people.improper, people.improper[:5]

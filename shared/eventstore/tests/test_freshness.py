@@ -14,10 +14,9 @@ from aiokafka.admin import RecordsToDelete
 from portal_events.topics import partition_for
 from portal_eventstore import freshness, project
 from portal_eventstore.freshness import Freshness, note
-from portal_eventstore.project import Projector
 from portal_eventstore.relay.publish import Relay
-from portal_eventstore.testing.kafka_log import Log, effects, opened_log, topics
-from portal_eventstore.view import Projection, view_of
+from portal_eventstore.testing.kafka_log import Log, effects, following, opened_log, topics
+from portal_eventstore.view import view_of
 from portal_eventstore.vitals.signs import look
 from portal_eventstore.vitals.unpublished import appended_at
 
@@ -33,18 +32,6 @@ async def log(database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(freshness, "STALE_AFTER", timedelta(seconds=1.5))
     async with opened_log(database_url, kafka, partitions=4) as log:
         yield log
-
-
-@asynccontextmanager
-async def _following(log: Log, projection: Projection) -> AsyncIterator[Projector]:
-    projector = Projector(
-        service=log.owner, pool=log.pool, bootstrap_servers=log.servers, projections=[projection]
-    )
-    await projector.start()
-    try:
-        yield projector
-    finally:
-        await projector.stop()
 
 
 @asynccontextmanager
@@ -81,7 +68,7 @@ async def _publish(log: Log, numbers: Sequence[int]) -> None:
 
 
 async def test_given_a_view_that_follows_then_its_time_goes_on_though_nothing_happens(log: Log) -> None:
-    async with _following(log, effects(log.counted)), _known(log) as known:
+    async with following(log, effects(log.counted)), _known(log) as known:
         assert not known.stale("effects")
         for _ in range(3):
             await _fresh_since(known, datetime.now(UTC))
@@ -95,7 +82,7 @@ async def test_hazard_a_view_does_not_go_on_then_its_time_stands_still_until_it_
         if broken:
             raise ConnectionError
 
-    async with _following(log, effects(log.counted, before=fail)) as projector, _known(log) as known:
+    async with following(log, effects(log.counted, before=fail)) as projector, _known(log) as known:
         await _fresh_since(known, datetime.now(UTC))
         broken = True
         await _publish(log, range(1, 6))
@@ -117,7 +104,7 @@ async def test_hazard_a_view_does_not_go_on_then_its_time_stands_still_until_it_
 async def test_hazard_kafka_lost_the_next_offset_then_the_view_has_stopped_and_is_not_fresh(
     log: Log, kafka: str
 ) -> None:
-    async with _following(log, effects(log.counted)), _known(log) as known:
+    async with following(log, effects(log.counted)), _known(log) as known:
         await _publish(log, range(1, 11))
         await _fresh_since(known, datetime.now(UTC))
     left = datetime.now(UTC)
@@ -125,7 +112,7 @@ async def test_hazard_kafka_lost_the_next_offset_then_the_view_has_stopped_and_i
     partition = partition_for(str(SUBJECT).encode(), log.partitions)
     async with topics(kafka, {}) as admin:
         await admin.delete_records({TopicPartition(log.topic, partition): RecordsToDelete(20)})
-    async with _following(log, effects(log.counted)) as projector, _known(log) as known:
+    async with following(log, effects(log.counted)) as projector, _known(log) as known:
         await _until(lambda: projector.stopped().get("effects", False))
         await _until(lambda: known.stale("effects"))
         at = known.complete_until("effects")
@@ -134,17 +121,17 @@ async def test_hazard_kafka_lost_the_next_offset_then_the_view_has_stopped_and_i
 
 
 async def test_hazard_a_topic_was_made_anew_then_the_view_is_not_fresh(log: Log) -> None:
-    async with _following(log, effects(log.counted)), _known(log) as known:
+    async with following(log, effects(log.counted)), _known(log) as known:
         await _fresh_since(known, datetime.now(UTC))
     # The view has been where this topic never was.
     await log.pool.execute("update projection_position set next_offset = 100")
-    async with _following(log, effects(log.counted)) as projector, _known(log) as known:
+    async with following(log, effects(log.counted)) as projector, _known(log) as known:
         await _until(lambda: projector.stopped().get("effects", False))
         await _until(lambda: known.stale("effects"))
 
 
 async def test_given_events_that_were_not_published_then_a_view_of_the_own_log_lacks_them(log: Log) -> None:
-    async with _following(log, effects(log.counted)), _known(log, keeps_log=True) as known:
+    async with following(log, effects(log.counted)), _known(log, keeps_log=True) as known:
         await _fresh_since(known, datetime.now(UTC))
         await log.append(SUBJECT, 1)
         appended = datetime.fromtimestamp(appended_at(await log.pool.fetchval("select id from event")), UTC)
@@ -159,7 +146,7 @@ async def test_given_events_that_were_not_published_then_a_view_of_the_own_log_l
 
 
 async def test_given_a_partition_that_nobody_has_followed_yet_then_the_view_is_not_complete(log: Log) -> None:
-    async with _following(log, effects(log.counted)), _known(log) as known:
+    async with following(log, effects(log.counted)), _known(log) as known:
         await _fresh_since(known, datetime.now(UTC))
     await log.pool.execute("update projection_position set fresh_at = null where partition = 3")
     async with _known(log) as known:
@@ -185,7 +172,7 @@ async def test_given_times_written_all_along_when_batches_are_applied_then_each_
             await asyncio.sleep(0.02)
 
     events = [log.stored(n, uuid.UUID(int=n % 9), n) for n in range(1, 301)]
-    async with _following(log, projection):
+    async with following(log, projection):
         await count("select count(*) from projection_position", log.partitions)
         writers = [asyncio.create_task(write()) for _ in range(3)]
         for start in range(0, 300, 20):

@@ -7,7 +7,6 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,7 @@ from portal_events.stored import StoredEvent
 from portal_events.topics import partition_for
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.project import Projector, reached
-from portal_eventstore.testing.kafka_log import Log, effects, opened_log, topics
-from portal_eventstore.view import Projection
+from portal_eventstore.testing.kafka_log import Log, effects, following, opened_log, topics
 
 pytestmark = pytest.mark.connected
 
@@ -31,18 +29,6 @@ pytestmark = pytest.mark.connected
 async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
     async with opened_log(database_url, kafka, partitions=4) as log:
         yield log
-
-
-@asynccontextmanager
-async def _following(log: Log, projection: Projection) -> AsyncIterator[Projector]:
-    projector = Projector(
-        service=log.owner, pool=log.pool, bootstrap_servers=log.servers, projections=[projection]
-    )
-    await projector.start()
-    try:
-        yield projector
-    finally:
-        await projector.stop()
 
 
 def _events(log: Log, count: int, first: int = 1) -> list[StoredEvent]:
@@ -84,7 +70,7 @@ async def test_given_the_offsets_were_rewound_and_batches_published_twice_then_e
     log: Log,
 ) -> None:
     events = _events(log, 400)
-    async with _following(log, effects(log.counted)):
+    async with following(log, effects(log.counted)):
         # A relay that lost its place sends the same again, also in the middle of what is new.
         await log.publish(events[:200])
         await log.publish(events[:300])
@@ -94,7 +80,7 @@ async def test_given_the_offsets_were_rewound_and_batches_published_twice_then_e
 
     # Worse: the view's own offsets fall back.
     await log.pool.execute("update projection_position set next_offset = 0")
-    async with _following(log, effects(log.counted)):
+    async with following(log, effects(log.counted)):
         await _seen(log, 1_000)
     await _assert_each_once_in_order(log, events)
 
@@ -112,7 +98,7 @@ async def test_given_crashes_before_the_rows_and_between_rows_and_commit_then_no
             crashes += 1
             raise ConnectionResetError("planted")
 
-    async with _following(log, effects(log.counted, before=crash, after=crash)):
+    async with following(log, effects(log.counted, before=crash, after=crash)):
         for start in range(0, 300, 50):
             await log.publish(events[start : start + 50])
             await asyncio.sleep(0.1)
@@ -131,12 +117,12 @@ async def test_given_workers_come_go_and_are_killed_in_the_middle_then_each_even
     try:
         await log.publish(events[:1_000])
         await _seen(log, 1)
-        async with _following(log, effects(log.counted)):
+        async with following(log, effects(log.counted)):
             await log.publish(events[1_000:2_000])
             await asyncio.sleep(0.3)
             await log.publish(events[2_000:3_000])
             worker.kill()
-            async with _following(log, effects(log.counted)):
+            async with following(log, effects(log.counted)):
                 await log.publish(events[2_900:])
                 await asyncio.sleep(0.5)
             await _seen(log, 4_100, within=25)
@@ -181,7 +167,7 @@ async def test_given_shared_rows_and_applying_fails_then_the_view_says_so_and_go
             raise ValueError("Anna Nowak")
 
     shared = replace(effects(log.counted, before=fail), shared_rows=True)
-    async with _following(log, shared) as projector:
+    async with following(log, shared) as projector:
         await log.publish(events)
 
         async def told() -> bool:
@@ -205,7 +191,7 @@ async def test_given_shared_rows_and_a_malformed_record_then_the_view_stops_befo
     partition = partition_for(str(subject).encode(), log.partitions)
     publisher = await Publisher.connect(log.servers)
     shared = replace(effects(log.counted), shared_rows=True)
-    async with _following(log, shared) as projector:
+    async with following(log, shared) as projector:
         await log.publish(events)
         # Not UTF-8 either: FastStream's own parser would let the batch fall.
         bad = Outgoing(str(subject).encode(), b"Anna", [("ce_type", b"\xff")])
@@ -227,7 +213,7 @@ async def test_given_a_type_that_the_view_does_not_handle_then_only_its_position
     [event] = _events(log, 1)
     future = StoredEvent(log.owner, 1, event.id, "NotYetInvented", 9, (), "{}", event.time, event.metadata)
     partition = partition_for(str(event.metadata.subject).encode(), log.partitions)
-    async with _following(log, effects(log.counted)) as projector:
+    async with following(log, effects(log.counted)) as projector:
         await log.publish([future])
         assert await reached(log.pool, "effects", {(log.topic, partition): 1}, within=10)
         assert projector.problems() == []
@@ -237,13 +223,13 @@ async def test_given_a_type_that_the_view_does_not_handle_then_only_its_position
 async def test_given_kafka_no_longer_holds_the_next_record_then_the_view_stops(log: Log, kafka: str) -> None:
     events = [log.stored(position, uuid.UUID(int=1), position) for position in range(1, 31)]
     partition = partition_for(str(uuid.UUID(int=1)).encode(), log.partitions)
-    async with _following(log, effects(log.counted)):
+    async with following(log, effects(log.counted)):
         await log.publish(events[:10])
         await _seen(log, 10)
     await log.publish(events[10:])
     async with topics(kafka, {}) as admin:
         await admin.delete_records({TopicPartition(log.topic, partition): RecordsToDelete(20)})
-    async with _following(log, effects(log.counted)) as projector:
+    async with following(log, effects(log.counted)) as projector:
 
         async def told() -> bool:
             return f"{log.topic}/{partition} goes on at offset 10, but Kafka holds 20 to 30" in str(
@@ -256,7 +242,7 @@ async def test_given_kafka_no_longer_holds_the_next_record_then_the_view_stops(l
 
 async def test_given_a_client_lost_a_batch_then_the_view_reads_it_again(log: Log) -> None:
     events = [log.stored(position, uuid.UUID(int=1), position) for position in range(1, 11)]
-    async with _following(log, effects(log.counted)):
+    async with following(log, effects(log.counted)):
         await log.publish(events)
         await _seen(log, 10)
         # As if the first five had gone by unseen.
@@ -276,7 +262,7 @@ async def test_given_a_reader_wants_its_own_write_then_it_waits_for_the_topics_t
     partition = partition_for(str(uuid.UUID(int=1)).encode(), log.partitions)
     wanted = {(log.topic, partition): 7, ("another.events", 0): 99}
     assert not await reached(log.pool, "effects", wanted, within=0.1)
-    async with _following(log, effects(log.counted)):
+    async with following(log, effects(log.counted)):
         await log.publish(events[:1])
         assert await reached(log.pool, "effects", {(log.topic, partition): 3}, within=10)
         assert not await reached(log.pool, "effects", wanted, within=0.1)

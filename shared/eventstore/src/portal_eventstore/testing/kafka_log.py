@@ -19,6 +19,7 @@ from portal_events.stored import Metadata, StoredEvent
 from portal_events.topics import events_topic, partition_for
 from portal_eventstore.kafka import Incoming, Outgoing, Publisher
 from portal_eventstore.postgres import MIGRATIONS, PostgresStore
+from portal_eventstore.project import Projector
 from portal_eventstore.store import Append, NewEvent
 from portal_eventstore.view import Projection, Received
 
@@ -195,6 +196,19 @@ async def topics(
         await admin.delete_topics(list(partitions))
     finally:
         await admin.close()
+
+
+@asynccontextmanager
+async def following(log: Log, projection: Projection) -> AsyncIterator[Projector]:
+    """Keep one view of the log up to date for the block."""
+    projector = Projector(
+        service=log.owner, pool=log.pool, bootstrap_servers=log.servers, projections=[projection]
+    )
+    await projector.start()
+    try:
+        yield projector
+    finally:
+        await projector.stop()
 
 
 async def read_topic(servers: str, topic: str) -> list[Incoming]:
