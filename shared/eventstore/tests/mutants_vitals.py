@@ -45,9 +45,29 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "a view is fresh whenever somebody looks": (
         reword(
-            freshness, "_NOTE", "case when p.next_offset >= l.end_offset then $6 else p.fresh_at end", "$6"
+            freshness,
+            "_NOTE",
+            "case when p.next_offset >= l.had_offset then l.had_at else p.fresh_at end",
+            "now()",
         ),
         _FRESH + "hazard_a_view_does_not_go_on_then_its_time_stands_still_until_it_does",
+    ),
+    "what a worker believes of its place is written": (
+        reword(
+            freshness,
+            "_NOTE",
+            "case when p.next_offset >= l.had_offset then l.had_at else p.fresh_at end",
+            "coalesce(l.had_at, p.fresh_at)",
+        ),
+        _FRESH + "hazard_a_worker_that_should_be_dead_writes_then_the_place_decides",
+    ),
+    "only the last answer of Kafka counts": (
+        rewrite(freshness.Looks.add, "[*self._ends.get(tp, ()), end]", "[end]"),
+        _FRESH + "hazard_a_view_is_some_records_behind_whenever_asked_then_it_is_not_stale",
+    ),
+    "a place that a batch holds is passed over": (
+        reword(freshness, "_NOTE", "for update of p", "for update of p skip locked"),
+        _FRESH + "given_a_batch_holds_the_place_when_the_time_is_written_then_it_waits_its_turn",
     ),
     "a view is as fresh as its freshest partition": (
         reword(

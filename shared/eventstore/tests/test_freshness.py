@@ -3,9 +3,10 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -13,7 +14,8 @@ from aiokafka.admin import RecordsToDelete
 
 from portal_events.topics import partition_for
 from portal_eventstore import freshness, project
-from portal_eventstore.freshness import Freshness, note
+from portal_eventstore.freshness import End, Freshness, Looks, note
+from portal_eventstore.kafka import Consumers, Partition, Range
 from portal_eventstore.relay.publish import Relay
 from portal_eventstore.testing.kafka_log import Log, effects, following, opened_log, topics
 from portal_eventstore.view import view_of
@@ -101,6 +103,74 @@ async def test_hazard_a_view_does_not_go_on_then_its_time_stands_still_until_it_
         assert projector.stopped() == {"effects": False}
 
 
+async def test_hazard_a_view_is_some_records_behind_whenever_asked_then_it_is_not_stale(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, number, ranges = False, 0, Consumers.ranges
+
+    def fail_while_looked_at() -> None:
+        if looking:
+            raise ConnectionError
+
+    async def publish_and_ask(consumers: Consumers, one: int) -> Mapping[Partition, Range]:
+        nonlocal looking, number
+        looking, number = True, number + 1
+        await _publish(log, [number])
+        return await ranges(consumers, one)
+
+    async def note_and_go_on(*told: Any) -> None:
+        nonlocal looking
+        await note(*told)
+        looking = False
+
+    monkeypatch.setattr(Consumers, "ranges", publish_and_ask)
+    monkeypatch.setattr(project, "note", note_and_go_on)
+    async with following(log, effects(log.counted, before=fail_while_looked_at)), _known(log) as known:
+        for _ in range(3):
+            await _fresh_since(known, datetime.now(UTC))
+
+
+async def test_given_a_batch_holds_the_place_when_the_time_is_written_then_it_waits_its_turn(
+    log: Log,
+) -> None:
+    async with following(log, effects(log.counted)), _known(log) as known:
+        await _fresh_since(known, datetime.now(UTC))
+    ends = {(log.topic, partition): End(0, datetime.now(UTC)) for partition in range(log.partitions)}
+    async with log.pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute("select from projection_position for update")
+            writing = asyncio.create_task(note(log.pool, view_of(effects(log.counted)), ends, ends))
+            waits = "select exists (select from pg_locks where not granted)"
+            deadline = time.monotonic() + 0.8
+            while not await log.pool.fetchval(waits) and not writing.done():
+                assert time.monotonic() < deadline, "it does not wait"
+                await asyncio.sleep(0.01)
+        await writing
+    written = await log.pool.fetch("select fresh_at from projection_position")
+    assert [row["fresh_at"] for row in written] == [end.at for end in ends.values()]
+
+
+async def test_hazard_a_worker_that_should_be_dead_writes_then_the_place_decides(log: Log) -> None:
+    async with following(log, effects(log.counted)), _known(log) as known:
+        await _fresh_since(known, datetime.now(UTC))
+    before = await log.pool.fetch("select fresh_at from projection_position")
+    ends = {(log.topic, partition): End(1, datetime.now(UTC)) for partition in range(log.partitions)}
+    await note(log.pool, view_of(effects(log.counted)), ends, ends)
+    assert await log.pool.fetch("select fresh_at from projection_position") == before
+
+
+def test_given_ends_of_several_looks_when_some_are_reached_then_the_last_of_these_is_had() -> None:
+    looks, tp, began = Looks(), ("booking.events", 3), datetime.now(UTC)
+    first, second, third = (End(10 * n, began + timedelta(seconds=2 * n)) for n in (1, 2, 3))
+    looks.add({tp: first, ("booking.events", 4): first})
+    looks.add({tp: second})
+    looks.add({tp: third})
+    assert looks.had({tp: 9, ("booking.events", 4): 10}) == {}
+    assert looks.had({tp: 29}) == {tp: second}
+    assert looks.had({tp: 29}) == {}
+    assert looks.had({tp: 30}) == {tp: third}
+
+
 async def test_hazard_kafka_lost_the_next_offset_then_the_view_has_stopped_and_is_not_fresh(
     log: Log, kafka: str
 ) -> None:
@@ -160,9 +230,10 @@ async def test_given_times_written_all_along_when_batches_are_applied_then_each_
     view, projection, over = view_of(effects(log.counted)), effects(log.counted), asyncio.Event()
 
     async def write() -> None:
-        ends = {(log.topic, partition): 1_000 for partition in range(log.partitions)}
         while not over.is_set():
-            await note(log.pool, view, ends, datetime.now(UTC))
+            end = End(1_000, datetime.now(UTC))
+            ends = {(log.topic, partition): end for partition in range(log.partitions)}
+            await note(log.pool, view, ends, ends)
             await asyncio.sleep(0.002)
 
     async def count(statement: str, wanted: int) -> None:

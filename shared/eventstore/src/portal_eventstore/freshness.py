@@ -1,17 +1,19 @@
 """Up to when is a view complete?
 
-Whoever follows a partition asks Kafka every two seconds how far it has come, and writes down the time of
-asking once the view has all of that (`note`). Readers look at what is written once a second, a process, and
+Whoever follows a partition asks Kafka every two seconds how far it has come (`Looks`), and writes down the
+time of asking once the view has all of that (`note`). A view that is always some records behind is complete
+up to an earlier time of asking, not to none. Readers look at what is written once a second, a process, and
 so know it without a query of their own (`Freshness`).
 """
 
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from portal_events.topics import events_topic
 from portal_eventstore.kafka import Partition
@@ -26,24 +28,30 @@ STALE_AFTER: Final = timedelta(seconds=10)
 _POLL_SECONDS: Final = 1.0
 _POLL_TIMEOUT: Final = 2.0
 
+_REMEMBERED: Final = 32
+"""Times of asking, for each partition: about a minute."""
+
 # The table's own place decides, not what a worker believes it to be: one that should be dead writes nothing
-# but the truth. A place that a batch holds is left for the next look, so that neither waits for the other.
+# but the truth. A place that a batch holds is waited for, or a busy view's time would stand still; rows are
+# locked in one order everywhere, so the two cannot deadlock. Who holds it for longer is not applying a batch.
 _NOTE = """
-with impatient as materialized (select set_config('synchronous_commit', 'off', true)),
-look as materialized (
-    select * from unnest($3::text[], $4::int[], $5::bigint[]) as l (topic, partition, end_offset)
-), free as materialized (
-    select p.topic, p.partition from projection_position p join look using (topic, partition)
+with impatient as materialized (
+    select set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '1s', true)
+), look as materialized (
+    select * from unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::timestamptz[])
+        as l (topic, partition, end_offset, had_offset, had_at)
+), held as materialized (
+    select p.topic, p.partition from impatient, projection_position p join look using (topic, partition)
     where p.view = $1 and p.edition = $2
-    order by p.topic, p.partition for update of p skip locked
+    order by p.topic, p.partition for update of p
 ), noted as (
     update projection_position p set end_offset = l.end_offset,
-        fresh_at = case when p.next_offset >= l.end_offset then $6 else p.fresh_at end
-    from look l join free using (topic, partition)
+        fresh_at = case when p.next_offset >= l.had_offset then l.had_at else p.fresh_at end
+    from look l join held using (topic, partition)
     where p.view = $1 and p.topic = l.topic and p.partition = l.partition
     returning true
 )
-select (select count(*) from noted) from impatient
+select count(*) from noted
 """
 # A partition that nobody has followed to its end yet leaves the view without a time.
 _FRESH = """
@@ -52,17 +60,49 @@ from projection_position where view = any ($1) group by view
 """
 
 
-async def note(pool: Any, view: View[Any], ends: Mapping[Partition, int], looked_at: datetime) -> None:
-    """Write down how far Kafka had come at `looked_at`, and where the view has all of it."""
+class End(NamedTuple):
+    """How far Kafka had come in a partition, and when it was asked."""
+
+    offset: int
+    at: datetime
+
+
+class Looks:
+    """Remembers what Kafka said of one view's partitions until the view has come so far."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._ends: dict[Partition, deque[End]] = {}
+
+    def add(self, ends: Mapping[Partition, End]) -> None:
+        """Remember the answers to one question; partitions that are not among them are forgotten."""
+        self._ends = {
+            tp: deque([*self._ends.get(tp, ()), end], maxlen=_REMEMBERED) for tp, end in ends.items()
+        }
+
+    def had(self, offsets: Mapping[Partition, int]) -> dict[Partition, End]:
+        """Return the last end that a view at `offsets` has reached, if any; forget it and those before."""
+        found: dict[Partition, End] = {}
+        for tp, ends in self._ends.items():
+            while ends and ends[0].offset <= offsets.get(tp, 0):
+                found[tp] = ends.popleft()
+        return found
+
+
+async def note(
+    pool: Any, view: View[Any], ends: Mapping[Partition, End], had: Mapping[Partition, End]
+) -> None:
+    """Write down how far Kafka has come, and up to when the view `had` all of it."""
     if ends:
+        reached = [had.get(tp) for tp in ends]
         await pool.fetchval(
             _NOTE,
             view.name,
             view.edition,
-            [topic for topic, _ in ends],
-            [partition for _, partition in ends],
-            list(ends.values()),
-            looked_at,
+            *zip(*ends, strict=True),
+            [end.offset for end in ends.values()],
+            [end and end.offset for end in reached],
+            [end and end.at for end in reached],
         )
 
 

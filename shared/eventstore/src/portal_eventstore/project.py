@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.editions import create_tables
-from portal_eventstore.freshness import note
+from portal_eventstore.freshness import End, Looks, note
 from portal_eventstore.kafka import Consumers
 from portal_eventstore.parking.copies import ParkedCopies
 from portal_eventstore.rebuild.by_itself import Followable, Rebuilds
@@ -62,6 +63,7 @@ class Projector:
         self._followable = Followable(service, pool, self._views, rebuilds)
         self._alone = asyncio.Lock()
         self._consumptions: dict[str, ViewConsumption[Any]] = {}
+        self._looks: defaultdict[str, Looks] = defaultdict(Looks)
         self._followed: list[View[Any]] = []
         self._built_at: dict[str, datetime | None] = {}
         self._copies = ParkedCopies(service=service, pool=pool, bootstrap_servers=bootstrap_servers)
@@ -161,9 +163,15 @@ class Projector:
         offsets = {tp: place.next_offset for tp, place in consumption.places.items()}
         await consumers.show(number, offsets)
         # A place beyond the end is of a topic that was made anew: nothing is fresh there.
-        ends = {tp: r.end for tp, r in ranges.items() if tp in before and before[tp].next_offset <= r.end}
+        ends = {
+            tp: End(range_.end, looked_at)
+            for tp, range_ in ranges.items()
+            if tp in before and before[tp].next_offset <= range_.end
+        }
+        looks = self._looks[view.name]
+        looks.add(ends)
         try:
-            await note(self._pool, view, ends, looked_at)
+            await note(self._pool, view, ends, looks.had(offsets))
         except Exception as error:  # noqa: BLE001  whatever it is: the view's time stands still, and is seen to
             _log.warning("view %s: freshness is not written (%s)", consumption.name, type(error).__name__)
 
