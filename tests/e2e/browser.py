@@ -82,6 +82,16 @@ class Browser(httpx.AsyncClient):
         headers = {"Idempotency-Key": key or str(uuid.uuid4())} | ({"Origin": origin} if origin else {})
         return await self.post("/api/appointments", json={"slotId": slot_id, **more}, headers=headers)
 
+    async def move(
+        self, appointment_id: str, slot_id: str, *, key: str | None = None, **more: str
+    ) -> httpx.Response:
+        """Move a visit to another slot; `more` are further fields of the body."""
+        return await self.post(
+            f"/api/appointments/{appointment_id}/move",
+            json={"slotId": slot_id, **more},
+            headers={"Idempotency-Key": key or str(uuid.uuid4())},
+        )
+
     async def up_to_date(self) -> None:
         """Wait until no list is stale: views take a while to keep up again after their worker has died."""
         service = (await self.services())["Internist"]

@@ -31,10 +31,14 @@ async def test_given_a_visit_when_booking_another_doctor_at_that_time_then_patie
 ) -> None:
     browser = patient.browser
     # The dentist's visits take 30 minutes, the internist's 15: the second of the two begins within the first.
-    dentist = (await browser.slots("Dentist", city="Warszawa"))[0]
-    internists = [
-        s for s in await browser.slots("Internist") if s["startsAt"][:10] == dentist["startsAt"][:10]
-    ]
+    internists = await browser.slots("Internist")
+    begin = {slot["startsAt"] for slot in internists}
+    dentist = next(
+        slot
+        for slot in await browser.slots("Dentist", city="Warszawa")
+        if begin >= {slot["startsAt"], ends_at(slot)}
+        and any(slot["startsAt"] < time < ends_at(slot) for time in begin)
+    )
     assert (await browser.book(dentist["slotId"])).status_code == 201
     overlapping = [s for s in internists if dentist["startsAt"] <= s["startsAt"] < ends_at(dentist)]
     assert {slot["startsAt"] for slot in overlapping} > {dentist["startsAt"]}

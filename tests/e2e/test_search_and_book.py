@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -207,7 +206,7 @@ async def test_given_a_visit_when_cancelled_then_it_leaves_the_timeline_and_its_
     assert [item["status"] for item in await one.items("/api/appointments")] == ["cancelled"]
     assert await one.items("/api/appointments", status="booked") == []
     assert (await cancel(one, booked)).json() == cancelled.json()
-    assert refused(await move(one, booked, slot)) == (409, "appointment-cancelled")
+    assert refused(await one.move(booked["appointmentId"], slot["slotId"])) == (409, "appointment-cancelled")
     other.position = one.position
     assert slot["slotId"] in ids(await other.slots("Ophthalmologist"))
     assert (await other.book(slot["slotId"])).status_code == 201
@@ -220,16 +219,16 @@ async def test_given_a_visit_when_moved_then_the_old_time_is_free_the_new_one_ta
     old, new = apart(await one.slots("Ophthalmologist"))[2:4]
     booked = (await one.book(old["slotId"])).json()
     [before] = await one.items("/api/timeline")
-    assert refused(await move(other, booked, new)) == (404, "appointment-unknown")
+    assert refused(await other.move(booked["appointmentId"], new["slotId"])) == (404, "appointment-unknown")
 
-    moved = await move(one, booked, new, key="once")
+    moved = await one.move(booked["appointmentId"], new["slotId"], key="once")
 
     assert moved.status_code == 200, moved.text
     assert (moved.json()["appointmentId"], moved.json()["slotId"]) == (
         booked["appointmentId"],
         new["slotId"],
     )
-    assert (await move(one, booked, new, key="once")).json() == moved.json()
+    assert (await one.move(booked["appointmentId"], new["slotId"], key="once")).json() == moved.json()
     [after] = await one.items("/api/timeline")
     assert (after["id"], after["appointmentId"]) == (before["id"], before["appointmentId"])
     assert (after["startsAt"], before["startsAt"]) == (new["startsAt"], old["startsAt"])
@@ -249,12 +248,13 @@ async def test_given_a_slot_that_cannot_be_had_when_moving_there_then_refused_an
     mine, theirs = slots[-1], slots[-2]
     booked = (await one.book(mine["slotId"])).json()
     assert (await other.book(theirs["slotId"])).status_code == 201
-    another_service = (await one.slots("Cardiologist"))[0]
-    assert refused(await move(one, booked, theirs)) == (409, "slot-taken")
-    assert refused(await move(one, booked, {"slotId": NOBODYS})) == (404, "slot-unknown")
-    assert refused(await move(one, booked, another_service)) == (422, "service-differs")
-    assert refused(await move(one, booked, slots[-3], holdId=NOBODYS)) == (410, "hold-expired")
-    no_key = await one.post(f"/api/appointments/{booked['appointmentId']}/move", json={"slotId": NOBODYS})
+    another_service = (await one.slots("Cardiologist"))[0]["slotId"]
+    visit = booked["appointmentId"]
+    assert refused(await one.move(visit, theirs["slotId"])) == (409, "slot-taken")
+    assert refused(await one.move(visit, NOBODYS)) == (404, "slot-unknown")
+    assert refused(await one.move(visit, another_service)) == (422, "service-differs")
+    assert refused(await one.move(visit, slots[-3]["slotId"], holdId=NOBODYS)) == (410, "hold-expired")
+    no_key = await one.post(f"/api/appointments/{visit}/move", json={"slotId": NOBODYS})
     assert refused(no_key) == (422, "idempotency-key-missing")
     [item] = await one.items("/api/timeline")
     assert item["startsAt"] == mine["startsAt"]
@@ -266,7 +266,7 @@ async def test_given_two_visits_when_one_is_moved_onto_the_other_then_patient_bu
     elsewhere = apart([s for s in await browser.slots("Internist") if day(s) != day(first)])[0]
     assert (await browser.book(first["slotId"])).status_code == 201
     other = (await browser.book(elsewhere["slotId"])).json()
-    assert refused(await move(browser, other, second)) == (409, "patient-busy")
+    assert refused(await browser.move(other["appointmentId"], second["slotId"])) == (409, "patient-busy")
 
 
 async def test_given_ten_visits_when_one_is_moved_or_cancelled_then_there_is_room(patient: Patient) -> None:
@@ -274,7 +274,7 @@ async def test_given_ten_visits_when_one_is_moved_or_cancelled_then_there_is_roo
     slots = apart(await browser.slots("Telephone consultation"))[-12:]
     booked = [(await browser.book(slot["slotId"])).json() for slot in slots[:10]]
     assert refused(await browser.book(slots[10]["slotId"])) == (409, "booking-limit")
-    assert (await move(browser, booked[0], slots[10])).status_code == 200
+    assert (await browser.move(booked[0]["appointmentId"], slots[10]["slotId"])).status_code == 200
     assert (await cancel(browser, booked[1])).status_code == 200
     assert (await browser.book(slots[11]["slotId"])).status_code == 201
     assert len(await browser.timeline()) == 10
@@ -286,7 +286,7 @@ async def test_given_a_cancellation_and_a_move_at_once_then_one_order_of_events(
     old, new = apart(await patient.browser.slots("Dermatologist"))[:2]
     booked = (await patient.browser.book(old["slotId"])).json()
     cancelled, moved = await asyncio.gather(
-        cancel(patient.browser, booked), move(patient.browser, booked, new)
+        cancel(patient.browser, booked), patient.browser.move(booked["appointmentId"], new["slotId"])
     )
     assert cancelled.status_code == 200
     assert moved.status_code == 200 or refused(moved) == (409, "appointment-cancelled")
@@ -311,7 +311,10 @@ async def test_given_an_appointment_that_the_desk_made_when_cancelled_or_moved_t
         if item["source"] == "desk"
     )
     assert not desks["cancellable"]
-    for answer in (await cancel(full_patient, desks), await move(full_patient, desks, {"slotId": NOBODYS})):
+    for answer in (
+        await cancel(full_patient, desks),
+        await full_patient.move(desks["appointmentId"], NOBODYS),
+    ):
         assert refused(answer) == (409, "not-booked-here")
         assert desks["facility"]["phone"] in answer.json()["detail"]
 
@@ -326,7 +329,7 @@ async def test_given_a_visit_that_is_over_when_cancelled_or_moved_then_already_s
     )
     assert refused(await cancel(full_patient, past)) == (409, "already-started")
     slot = (await full_patient.slots("Internist"))[0]
-    assert refused(await move(full_patient, past, slot)) == (409, "already-started")
+    assert refused(await full_patient.move(past["appointmentId"], slot["slotId"])) == (409, "already-started")
 
 
 async def test_given_a_full_account_when_more_than_ten_are_booked_then_there_is_no_limit(
@@ -404,7 +407,7 @@ async def test_given_a_slot_that_has_begun_when_held_booked_or_moved_to_then_slo
     answers = [
         await hold(browser, {"slotId": row["slot_id"]}),
         await browser.book(row["slot_id"]),
-        await move(browser, booked, {"slotId": row["slot_id"]}),
+        await browser.move(booked["appointmentId"], row["slot_id"]),
     ]
     assert [refused(answer) for answer in answers] == [(422, "slot-in-past")] * 3
 
@@ -447,21 +450,6 @@ async def hold(browser: Browser, slot: dict[str, Any]) -> Any:
 
 async def cancel(browser: Browser, appointment: dict[str, Any]) -> Any:
     return await browser.post(f"/api/appointments/{appointment['appointmentId']}/cancellation")
-
-
-async def move(
-    browser: Browser,
-    appointment: dict[str, Any],
-    slot: dict[str, Any],
-    *,
-    key: str | None = None,
-    **more: str,
-) -> Any:
-    return await browser.post(
-        f"/api/appointments/{appointment['appointmentId']}/move",
-        json={"slotId": slot["slotId"], **more},
-        headers={"Idempotency-Key": key or str(uuid.uuid4())},
-    )
 
 
 def ids(slots: list[dict[str, Any]]) -> set[str]:

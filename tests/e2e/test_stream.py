@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 
 from .browser import Patient, apart, refused
@@ -27,11 +25,7 @@ async def test_given_an_open_stream_when_a_visit_is_booked_moved_and_cancelled_t
 
     booked = (await patient.browser.book(old["slotId"])).json()
     first = await stream.next()
-    moved = await patient.browser.post(
-        f"/api/appointments/{booked['appointmentId']}/move",
-        json={"slotId": new["slotId"]},
-        headers={"Idempotency-Key": str(uuid.uuid4())},
-    )
+    moved = await patient.browser.move(booked["appointmentId"], new["slotId"])
     assert moved.status_code == 200
     second = await stream.next()
     await patient.browser.post(f"/api/appointments/{booked['appointmentId']}/cancellation")
