@@ -14,7 +14,7 @@ from portal_events.stored import StoredEvent
 from portal_events.topics import partition_for
 from portal_eventstore.project import Projector
 from portal_eventstore.relay.publish import Relay
-from portal_eventstore.testing.kafka_log import Log, effects, opened_log
+from portal_eventstore.testing.kafka_log import Log, effects, following, opened_log
 from portal_eventstore.testing.waiting import until
 
 from .own_servers import own_kafka
@@ -28,17 +28,6 @@ _AUTHORIZER = {
 }
 # As Kafka's protocol numbers them.
 _TOPIC, _LITERAL, _ALL, _READ, _WRITE, _DENY, _ALLOW = 2, 3, 2, 3, 4, 2, 3
-
-
-@asynccontextmanager
-async def _following(log: Log) -> AsyncIterator[Projector]:
-    view = effects(log.counted)
-    projector = Projector(service=log.owner, pool=log.pool, bootstrap_servers=log.servers, projections=[view])
-    await projector.start()
-    try:
-        yield projector
-    finally:
-        await projector.stop()
 
 
 @asynccontextmanager
@@ -85,7 +74,7 @@ async def test_given_kafka_is_killed_then_appends_go_on_the_backlog_shows_and_dr
         own_kafka(tmp_path) as (server, kafka),
         opened_log(database_url, kafka.bootstrap_servers, partitions=2) as log,
         _relay(log) as relay,
-        _following(log) as view,
+        following(log, effects(log.counted)) as view,
     ):
         await log.append(_SUBJECT, 0)
         await _applied(log, 1)
@@ -116,7 +105,7 @@ async def test_given_reading_is_forbidden_then_the_view_says_so_skips_nothing_an
     async with (
         own_kafka(tmp_path, **_AUTHORIZER) as (_, kafka),
         opened_log(database_url, kafka.bootstrap_servers, partitions=2) as log,
-        _following(log) as view,
+        following(log, effects(log.counted)) as view,
     ):
         admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
         await admin.start()
@@ -139,7 +128,7 @@ async def test_given_writing_is_forbidden_then_the_relay_is_blocked_and_drains_w
         own_kafka(tmp_path, **_AUTHORIZER) as (_, kafka),
         opened_log(database_url, kafka.bootstrap_servers, partitions=2) as log,
         _relay(log) as relay,
-        _following(log),
+        following(log, effects(log.counted)),
     ):
         admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
         await admin.start()
@@ -164,7 +153,7 @@ async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
 
 
 async def test_given_a_topic_that_was_made_anew_and_is_shorter_then_the_view_stops(log: Log) -> None:
-    async with _following(log):
+    async with following(log, effects(log.counted)):
         await log.publish(_events(log, 1, 10))
         await _applied(log, 10)
     admin = AIOKafkaAdminClient(bootstrap_servers=log.servers)
@@ -180,13 +169,13 @@ async def test_given_a_topic_that_was_made_anew_and_is_shorter_then_the_view_sto
     await admin.close()
     await log.publish(_events(log, 11, 13))
     place = f"{log.topic}/{partition_for(str(_SUBJECT).encode(), log.partitions)} goes on at offset 10"
-    async with _following(log) as view:
+    async with following(log, effects(log.counted)) as view:
         await _told(view, f"{place}, but Kafka holds 0 to 3")
     assert await log.pool.fetchval("select count(*) from effect") == 10
 
 
 async def test_given_somebody_moved_the_committed_offsets_then_nothing_changes(log: Log) -> None:
-    async with _following(log):
+    async with following(log, effects(log.counted)):
         await log.publish(_events(log, 1, 10))
         await _applied(log, 10)
     await log.publish(_events(log, 11, 20))
@@ -198,5 +187,5 @@ async def test_given_somebody_moved_the_committed_offsets_then_nothing_changes(l
     tool.assign([partition])
     await tool.commit({partition: 20})
     await tool.stop()
-    async with _following(log):
+    async with following(log, effects(log.counted)):
         await _applied(log, 20)

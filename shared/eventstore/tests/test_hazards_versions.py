@@ -4,15 +4,13 @@ import asyncio
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from portal_eventstore.project import Projector
 from portal_eventstore.relay.publish import Relay
-from portal_eventstore.testing.kafka_log import Log, effects, opened_log
+from portal_eventstore.testing.kafka_log import Log, effects, following, opened_log
 from portal_eventstore.testing.waiting import until
 
 pytestmark = pytest.mark.connected
@@ -26,27 +24,12 @@ async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
         yield log
 
 
-@asynccontextmanager
-async def _following(log: Log) -> AsyncIterator[Projector]:
-    projector = Projector(
-        service=log.owner,
-        pool=log.pool,
-        bootstrap_servers=log.servers,
-        projections=[effects(log.counted)],
-    )
-    await projector.start()
-    try:
-        yield projector
-    finally:
-        await projector.stop()
-
-
 async def test_given_a_newer_producer_then_unknown_fields_and_types_are_passed_over(log: Log) -> None:
     events = [log.stored(position, _SUBJECT, position) for position in range(1, 6)]
     wider = events[1].data[:-1] + ',"unit":"metre","parts":[{"name":"first"}]}'
     events[1] = replace(events[1], data=wider)
     events[3] = replace(events[3], type="NotYetInvented", data='{"what":"ever"}')
-    async with _following(log) as view:
+    async with following(log, effects(log.counted)) as view:
         await log.publish(events)
 
         async def applied() -> bool:
@@ -65,7 +48,7 @@ async def test_given_an_old_and_a_new_release_at_once_then_each_applies_what_the
     script = str(Path(__file__).with_name("newer_process.py"))
     arguments = [log.database_url, log.owner, log.servers, str(count), str(2 * count)]
     relay = Relay(database_url=log.database_url, owner=log.owner, bootstrap_servers=log.servers)
-    async with _following(log) as older:
+    async with following(log, effects(log.counted)) as older:
         await relay.start()
         newer = await asyncio.create_subprocess_exec(
             sys.executable, script, *arguments, stdout=asyncio.subprocess.PIPE

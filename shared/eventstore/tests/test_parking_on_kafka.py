@@ -7,7 +7,6 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from portal_events.topics import parked_topic, partition_for
 from portal_eventstore.kafka import Incoming, Outgoing, Publisher
 from portal_eventstore.parking.copies import ParkedCopies
 from portal_eventstore.parking.parked import drain, waiting_lanes
-from portal_eventstore.project import Projector
-from portal_eventstore.testing.kafka_log import Log, effects, opened_log, read_topic, topics
+from portal_eventstore.testing.kafka_log import Log, effects, following, opened_log, read_topic, topics
 from portal_eventstore.testing.poison import (
     PERSON,
     refusing,
@@ -97,21 +95,6 @@ async def _publish(log: Log, records: Iterable[Outgoing]) -> None:
         await publisher.close()
 
 
-@asynccontextmanager
-async def _following(log: Log) -> AsyncIterator[Projector]:
-    projector = Projector(
-        service=log.owner,
-        pool=log.pool,
-        bootstrap_servers=log.servers,
-        projections=[refusing(effects(log.counted), _refuse)],
-    )
-    await projector.start()
-    try:
-        yield projector
-    finally:
-        await projector.stop()
-
-
 async def _until(condition: Any, within: float = 60.0) -> None:
     deadline = time.monotonic() + within
     while not await condition():
@@ -150,7 +133,7 @@ async def test_given_500_poison_events_of_5000_then_other_keys_go_on_and_a_repla
     log: Log,
 ) -> None:
     sent = _sent(log)
-    async with _following(log) as projector:
+    async with following(log, refusing(effects(log.counted), _refuse)) as projector:
         # Batches behind each other: the keys wait over many of them, and again after the second poison.
         for start in range(0, len(sent), 1_000):
             await _publish(log, [one.spoilt for one in sent[start : start + 1_000]])
@@ -217,10 +200,10 @@ async def test_given_workers_are_killed_and_come_while_parking_then_each_is_park
         async def some() -> bool:
             return bool(await log.pool.fetchval("select exists (select from parked)"))
 
-        async with _following(log):
+        async with following(log, refusing(effects(log.counted), _refuse)):
             await _until(some)
             worker.kill()
-            async with _following(log):
+            async with following(log, refusing(effects(log.counted), _refuse)):
                 # A relay that lost its place sends some again.
                 await _publish(log, [one.spoilt for one in sent[2_000:4_000]])
             await _publish(log, [one.spoilt for one in sent[4_000:]])
@@ -239,7 +222,7 @@ async def test_given_workers_are_killed_and_come_while_parking_then_each_is_park
 async def test_given_kafka_is_down_for_copies_then_they_wait_and_the_log_says_so(
     log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with _following(log):
+    async with following(log, refusing(effects(log.counted), _refuse)):
         [poison] = [one for one in _sent(log)[: KEYS * 3] if one.number == 2 and one.subject.int == 1]
         await _publish(log, [poison.spoilt])
         await _passed(log, 1)

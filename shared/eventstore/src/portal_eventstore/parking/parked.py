@@ -32,7 +32,8 @@ select number, view, topic, partition, record_offset, type, reason, parked_at, b
 """
 _SHOW: Final = "select * from parked where number = $1"
 _LOCK: Final = """
-select edition from projection_position where view = $1 and topic = $2 and partition = $3 for update
+select edition, next_offset from projection_position
+where view = $1 and topic = $2 and partition = $3 for update
 """
 _WAITING: Final = """
 select p.* from parked p join parked asked on asked.number = $1
@@ -51,9 +52,6 @@ _BEHIND: Final = "update parked set behind = $2 where number = any ($1::bigint[]
 _DISCARD: Final = """
 update parked set status = 'discarded', settled_at = now(), discard_reason = $2
 where number = $1 and status = 'waiting' returning true
-"""
-_PLACE: Final = """
-select next_offset from projection_position where view = $1 and topic = $2 and partition = $3 for update
 """
 # What the record holds is not kept, and no copy is made: it may be a key.
 _GIVE_UP: Final = """
@@ -180,8 +178,8 @@ async def give_up(pool: Any, view: View[Any], topic: str, partition: int, offset
     if view.parks:
         raise ParkedError(f"view {view.name} puts aside what it cannot apply: discard it by its number")
     async with pool.acquire() as connection, connection.transaction(isolation="read_committed"):
-        place = await connection.fetchval(_PLACE, view.name, topic, partition)
-        if place is None or place > offset:
+        place = await connection.fetchrow(_LOCK, view.name, topic, partition)
+        if place is None or place["next_offset"] > offset:
             raise ParkedError(f"view {view.name} has not stopped before {topic}/{partition}@{offset}")
         number: int | None = await connection.fetchval(_GIVE_UP, view.name, topic, partition, offset, why)
     if number is None:
