@@ -26,30 +26,33 @@ def mutants(asked: Sequence[str] = ()) -> dict[str, str]:
     return {n: test for n, test in found.items() if test.startswith(wanted) and not test.startswith(ignored)}
 
 
-def run(test: str, mutant: str | None) -> int:
-    """Run one test in a process of its own and return pytest's exit code."""
+def run(tests: Sequence[str], mutant: str | None) -> int:
+    """Run tests in a process of their own and return pytest's exit code; told only without a bug."""
     environment = {k: v for k, v in os.environ.items() if k != "PORTAL_MUTANT"}
     if mutant is not None:
         environment["PORTAL_MUTANT"] = mutant
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    told = None if mutant is None else subprocess.DEVNULL
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=300
+        command, cwd=ROOT, env=environment, stdout=told, stderr=told, check=False, timeout=300 * len(tests)
     ).returncode
 
 
 def main() -> int:
     """Print one line a mutant and pytest-like totals; 0 when all were caught."""
     planted = mutants(sys.argv[1:])
-    sound = {test: run(test, None) for test in dict.fromkeys(planted.values())}
+    # Together, in one process: that costs a fraction of a process for each.
+    if not planted or run(list(dict.fromkeys(planted.values())), None) != 0:
+        print("no bug was planted: the tests that should catch them do not pass without one")
+        return 1
     caught = 0
     for name, test in planted.items():
         # 1 is "tests failed"; anything else would be a test that did not even run.
-        ok = sound[test] == 0 and run(test, name) == 1
+        ok = run([test], name) == 1
         caught += ok
-        why = "" if sound[test] == 0 else " (it fails without the bug, too)"
-        print(f"{'caught  ' if ok else 'SURVIVED'}  {name}  by {test.rpartition('::')[2]}{why}", flush=True)
+        print(f"{'caught  ' if ok else 'SURVIVED'}  {name}  by {test.rpartition('::')[2]}", flush=True)
     print(f"{caught} passed, {len(planted) - caught} failed")
-    return 0 if planted and caught == len(planted) else 1
+    return 0 if caught == len(planted) else 1
 
 
 if __name__ == "__main__":
