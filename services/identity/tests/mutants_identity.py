@@ -67,6 +67,14 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         ),
         _LIMITS + "guesses_lock_the_owner_out[memory]",
     ),
+    "a clock that was ahead locks everybody out": (
+        _rewrite(
+            limits,
+            "case when a.full_until > $3 + $4::interval then $3",
+            "case when $4::interval is null then $3",
+        ),
+        _LIMITS + "a_clock_was_a_day_ahead[postgres]",
+    ),
     "guesses are counted once they are wrong": (
         _rewrite(
             check,

@@ -115,6 +115,14 @@ async def test_hazard_guesses_all_at_once(anywhere: Identity) -> None:
     assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 30
 
 
+async def test_hazard_a_clock_was_a_day_ahead(anywhere: Identity) -> None:
+    await anywhere.open()
+    anywhere.clock.on(days=1)
+    assert await guess(anywhere, 11, ELSEWHERE) == [401] * 10 + [429]
+    anywhere.clock.on(days=-1)
+    assert await guess(anywhere, 11, ELSEWHERE) == [401] * 10 + [429]
+
+
 async def test_given_one_address_when_many_accounts_are_tried_then_429(identity: Identity) -> None:
     answers = [await guess(identity, 1, ELSEWHERE, f"jan{n}@example.org") for n in range(101)]
     assert answers == [[401]] * 100 + [[429]]
