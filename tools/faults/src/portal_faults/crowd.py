@@ -19,9 +19,10 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import aiohttp
+from aiohttp import hdrs
 
 from portal_faults.history.check import check
-from portal_faults.history.client import PATIENCE_SECONDS, Client, Patient
+from portal_faults.history.client import PATIENCE_SECONDS, READ, Client, Patient
 from portal_faults.history.fact import read_facts
 from portal_faults.history.history import Recorder, read_history
 from portal_faults.history.timeline import Timeline
@@ -72,6 +73,12 @@ class Crowd:
             return self._undone() >= wanted
 
         await eventually(enough, f"{times} more requests fail", within)
+
+    async def read(self) -> int:
+        """Ask once for the appointments of somebody, and return the status."""
+        person = random.choice(self.world.people)
+        async with self._http() as http, http.get(READ, headers={hdrs.COOKIE: person.cookie}) as answer:
+            return answer.status
 
     def faults(self) -> Counter[int]:
         """Count the answers of 5xx by status."""

@@ -25,6 +25,9 @@ from portal_faults.history.operation import Kind, Operation, Outcome, Slot
 PATIENCE_SECONDS: Final = 10.0
 """How long a client waits for one answer."""
 
+READ: Final = "/api/appointments?limit=100&status=booked"
+"""Where somebody's appointments are."""
+
 _PAUSE_SECONDS: Final = 0.2
 _PROBLEM: Final = "/problems/"
 _REMEMBERED: Final = 20
@@ -200,7 +203,7 @@ def _request(wish: Wish) -> tuple[str, str, bytes | None]:
         Kind.CANCEL: ("POST", f"/api/appointments/{told.get('appointment')}/cancellation"),
         Kind.HOLD: ("POST", "/api/holds"),
         Kind.RELEASE: ("DELETE", f"/api/holds/{told.get('hold')}"),
-        Kind.READ: ("GET", "/api/appointments?limit=100&status=booked"),
+        Kind.READ: ("GET", READ),
     }[wish.kind]
     return method, path, orjson.dumps(body) if "slot" in told else None
 
