@@ -8,8 +8,10 @@ from uuid import uuid4
 
 from portal_eventstore import consume, postgres
 from portal_eventstore.decision import StoreUnavailable
+from portal_eventstore.relay import publish
 from portal_eventstore.relay.unacknowledged import Unacknowledged
 from portal_eventstore.store import Append
+from portal_eventstore.testing.planting import reword
 
 _FOLDER: Final = "tests/faults/"
 _WHEN: Final = "::test_given_"
@@ -100,6 +102,13 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         (
             f"{_FOLDER}test_full_disks.py{_WHEN}the_disk_of_postgres_full_when_people_book_then_503_reads_go_on_and"
             "_it_recovers"
+        ),
+    ),
+    "published in the order of clocks, in a portal": (
+        reword(publish, "TAIL", "order by 1", "order by e.time"),
+        (
+            f"{_FOLDER}test_clocks.py{_WHEN}a_clock_that_jumps_a_day_when_people_sign_up_then_the_order_is_that_of"
+            "_positions"
         ),
     ),
 }
