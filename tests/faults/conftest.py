@@ -21,8 +21,8 @@ FULL = os.environ.get("PORTAL_PROOF_SIZE") == "full"
 PAUSE = 60.0 if FULL else 12.0
 """Seconds: longer than every lease."""
 
-WELL_WITHIN = 30.0 if FULL else 90.0
-"""Seconds; the promise is 30, but the gates also pass on a machine that has much else to do."""
+WELL_WITHIN = 30.0
+"""Seconds, as promised: on two cores that the crowd keeps busy, the slowest to come back (Kafka) takes some 18."""
 
 SOME = 30
 """Requests that are answered well before a fault and after it."""

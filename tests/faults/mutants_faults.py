@@ -6,6 +6,9 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
+
+from portal_chassis import problems
 from portal_eventstore import consume, postgres
 from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.relay import publish
@@ -75,9 +78,10 @@ def never_connected_again() -> None:
 
 
 def full_disk_is_a_fault() -> None:
-    """A full disk is answered 500."""
-    refused = tuple(error for error in postgres._REFUSED if "InsufficientResources" not in error.__name__)
-    postgres._REFUSED = refused
+    """A full disk is answered 500, by the store as by every other reader of the database."""
+    for module, name in ((postgres, "_REFUSED"), (problems, "_DATABASE_GONE")):
+        kinds = [kind for kind in getattr(module, name) if kind is not asyncpg.InsufficientResourcesError]
+        setattr(module, name, tuple(kinds))
 
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from http import HTTPStatus
 
+import asyncpg
 import pytest
 
+from portal_faults.running import eventually
 from portal_faults.stack import Stack
 
-from .conftest import SOME, Ordeal
+from .conftest import FULL, SOME, Ordeal
 
 pytestmark = pytest.mark.connected
+
+DEATHS = 6 if FULL else 4
+"""After so many the launcher waits longer before each start than after the first."""
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +38,21 @@ async def test_given_the_disk_of_postgres_full_when_people_book_then_503_reads_g
             # Not the clients: by now all of them may be busy repeating what they wrote.
             assert {await people.read() for _ in range(SOME)} == {HTTPStatus.OK}
         ordeal.found["restarts"] = stack.record("postgres").restarts
+
+
+async def test_given_no_room_for_the_log_either_when_postgres_cannot_even_start_then_it_recovers(
+    stack: Stack, ordeal: Ordeal
+) -> None:
+    async with ordeal.survived(may_fail=True):
+        with stack.disks["postgres"].full():
+            before = stack.record("postgres").restarts
+
+            async def cannot_start() -> bool:
+                with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await stack.as_superuser("select pg_switch_wal()")
+                return stack.record("postgres").restarts >= before + DEATHS
+
+            await eventually(cannot_start, "PostgreSQL dies and cannot start")
 
 
 async def test_given_the_disk_of_kafka_full_when_people_book_then_bookings_go_on_and_it_recovers(

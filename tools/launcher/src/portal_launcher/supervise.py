@@ -22,7 +22,7 @@ from portal_launcher.run_file import ProcessRecord
 
 STOP_WITHIN = 10.0  # seconds, then SIGKILL
 START_ATTEMPTS = 3
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between restarts
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds between restarts: all recovers within 30 once it can
 CALM = 60.0  # seconds of life after which a death counts as the first again
 ROTATE_AT = 10 * 1024**2  # bytes
 
