@@ -22,7 +22,7 @@ PAUSE = 60.0 if FULL else 12.0
 """Seconds: longer than every lease."""
 
 WELL_WITHIN = 30.0
-"""Seconds, as promised: on two cores that the crowd keeps busy, the slowest to come back (Kafka) takes some 18."""
+"""Seconds, as promised: on two busy cores the slowest to come back, Kafka, takes some 18."""
 
 SOME = 30
 """Requests that are answered well before a fault and after it."""

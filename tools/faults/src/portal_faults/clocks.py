@@ -2,7 +2,7 @@
 
 libfaketime, loaded before everything else, adds what stands in a file to the calendar's time and leaves the
 monotonic clock alone, which timers and time-outs go by. The wheel is fetched once, for this purpose only: it
-belongs neither to the product nor to the gates.
+does not belong to the product.
 """
 
 import shutil
