@@ -110,6 +110,8 @@ async def test_given_a_server_that_does_not_greet_when_opened_then_away() -> Non
     [
         ("smtp://127.0.0.1:2525", MailServer("127.0.0.1", 2525, False, True, None, None)),
         ("smtp://mail.example.org", MailServer("mail.example.org", 587, False, False, None, None)),
+        ("smtp://mailbox:25?starttls=optional", MailServer("mailbox", 25, False, True, None, None)),
+        ("smtp://mailbox:25?starttls=no", MailServer("mailbox", 25, False, False, None, None)),
         (
             "smtps://jan%40x:p%3Aw@mail.example.org",
             MailServer("mail.example.org", 465, True, False, "jan@x", "p:w"),

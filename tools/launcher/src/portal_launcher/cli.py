@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from portal_launcher.bench import bench
+from portal_launcher.container_secrets import make_container_secrets
 from portal_launcher.doctor import doctor
 from portal_launcher.down import down
 from portal_launcher.faults import Fault
@@ -53,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("seed", help="write the demo data into a running, empty portal")
     command.add_argument("--scale", choices=SCALES, help="how much of them (small)")
+
+    commands.add_parser("secrets", help="make what docker compose reads keys and passwords from")
 
     command = commands.add_parser("rebuild", help="build a view anew from Kafka while it goes on serving")
     command.add_argument("view", metavar="SERVICE/VIEW")
@@ -133,6 +136,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "status": lambda: status(layout),
         "logs": lambda: logs(layout, options.service, follow=options.follow),
         "seed": lambda: seed(layout, options.scale),
+        "secrets": make_container_secrets,
         "doctor": lambda: doctor(layout, options.port),
         "rebuild": lambda: rebuild(layout, options.view, rest),
         "restore": lambda: restore(layout, options.service, rest),

@@ -29,8 +29,8 @@ class Receiver:
         return "250 Kept"
 
 
-async def listen(folder: Folder, port: int) -> asyncio.Server:
-    """Receive mails on a loopback port."""
+async def listen(folder: Folder, host: str, port: int) -> asyncio.Server:
+    """Receive mails."""
     loop = asyncio.get_running_loop()
     return await loop.create_server(
         lambda: SMTP(
@@ -41,6 +41,6 @@ async def listen(folder: Folder, port: int) -> asyncio.Server:
             data_size_limit=MAX_BYTES,
             loop=loop,
         ),
-        "127.0.0.1",
+        host,
         port,
     )

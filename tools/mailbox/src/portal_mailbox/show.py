@@ -67,12 +67,12 @@ ONE: Mapping[str, Callable[[Letter, str], tuple[str, str]]] = {
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Shows one folder on a loopback port, from threads that end with the process."""
+    """Shows one folder, from threads that end with the process."""
 
     daemon_threads = True
 
-    def __init__(self, folder: Folder, port: int) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, folder: Folder, host: str, port: int) -> None:
+        super().__init__((host, port), Handler)
         self.folder = folder
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

@@ -1,12 +1,13 @@
 """How does a mail get to the mail server, and what if it does not?
 
-To a server on this machine as it is, to any other only encrypted: the mails hold links that open accounts.
+To a server on this machine, or one whose address says `?starttls=optional`, as it is; to any other only
+encrypted: the mails hold links that open accounts.
 """
 
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Final, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
@@ -63,7 +64,7 @@ class MailServer:
             host=parts.hostname or "",
             port=parts.port or (_TLS_PORT if tls else _SUBMISSION_PORT),
             tls=tls,
-            local=parts.hostname in _LOOPBACK,
+            local=parts.hostname in _LOOPBACK or parse_qs(parts.query).get("starttls") == ["optional"],
             username=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),
         )
