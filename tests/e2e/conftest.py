@@ -1,4 +1,9 @@
-"""Which portal do the end-to-end tests run against, and as whom?"""
+"""Which portal do the end-to-end tests run against, and as whom?
+
+Against one of their own; or against the one that PORTAL_URL names, wherever it runs. Of that they have the
+address only, its mailbox (PORTAL_MAILBOX_URL) and its demo.json (PORTAL_DEMO): tests that ask for `portal`,
+to look into its databases or to hurt its processes, are left out.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,12 @@ import json
 import os
 import random
 import secrets
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,13 +29,46 @@ from portal_events.topics import TOPICS
 from portal_faults.running import RunningPortal, eventually
 from portal_launcher.ports import is_free
 
-from .browser import Browser, Patient
+from .browser import Browser, Patient, code_of, tomorrow
 from .people import Typed
 
 SERVICES = ("identity", "booking", "gateway")
 
 Arrive = Callable[[], Browser]
 SignUp = Callable[[], Awaitable[Patient]]
+
+
+@dataclass(frozen=True)
+class Address:
+    """What anybody needs of a portal: where people open it, where its mails are read, who can sign in."""
+
+    url: str
+    own: RunningPortal | None = None
+
+    @property
+    def mailbox(self) -> str:
+        """Where its mails are read."""
+        return self.own.run().mailbox if self.own else environment("PORTAL_MAILBOX_URL")
+
+    @property
+    def demo(self) -> Path:
+        """The file that says who can sign in."""
+        return self.own.state / "demo.json" if self.own else Path(environment("PORTAL_DEMO"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs hands on the processes, where there is an address only."""
+    if "PORTAL_URL" not in os.environ:
+        return
+    hands = [item for item in items if "portal" in getattr(item, "fixturenames", ())]
+    items[:] = [item for item in items if item not in hands]
+    config.hook.pytest_deselected(items=hands)
+
+
+def pytest_report_header() -> str:
+    """Say which portal it is."""
+    given = os.environ.get("PORTAL_URL")
+    return f"portal: {given}, by its address only" if given else "portal: one of the tests' own"
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +103,23 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
         beside(drop_databases(server, prefix))
 
 
+@pytest.fixture(scope="session")
+def address(request: pytest.FixtureRequest) -> Address:
+    """Give the portal's addresses to tests that need no more of it."""
+    if "PORTAL_URL" in os.environ:
+        return Address(os.environ["PORTAL_URL"].rstrip("/"))
+    # Not as an argument: whoever asks for the address does not ask for the processes.
+    own: RunningPortal = request.getfixturevalue("portal")
+    return Address(own.url, own)
+
+
 @pytest.fixture
-async def arrive(portal: RunningPortal, typed: Typed) -> AsyncIterator[Arrive]:
+async def arrive(address: Address, typed: Typed) -> AsyncIterator[Arrive]:
     """Open browsers; they are closed after the test."""
     async with AsyncExitStack() as open_browsers:
 
         def open_browser() -> Browser:
-            browser = Browser(portal.url, typed)
+            browser = Browser(address.url, typed)
             open_browsers.push_async_callback(browser.aclose)
             return browser
 
@@ -102,10 +153,22 @@ async def patient(sign_up: SignUp) -> Patient:
 
 
 @pytest.fixture
-async def known_patient(portal: RunningPortal, patient: Patient) -> Patient:
+async def known_patient(patient: Patient) -> Patient:
     """Wait until booking holds the patient's key: without it a reason is answered 503, to be sent again."""
-    statement = "select 1 from patient_key where patient_id = $1::text::uuid"
-    await eventually(lambda: portal.query("booking", statement, patient.patient_id), "booking has the key")
+    browser = patient.browser
+    wanted: dict[str, str | int] = {
+        "serviceId": (await browser.services())["Internist"],
+        "from": tomorrow(),
+        "limit": 1,
+    }
+    [slot] = (await browser.get("/api/slots", params=wanted)).json()["items"]
+
+    async def has_key() -> bool:
+        # By a hold that never was nothing is booked, and that is found out after the key.
+        answer = await browser.book(slot["slotId"], holdId=str(uuid.uuid4()), reason="Ból głowy")
+        return code_of(answer) == "hold-expired"
+
+    await eventually(has_key, "booking has the key")
     return patient
 
 
@@ -120,13 +183,13 @@ async def bystander(arrive: Arrive, session_cookies: dict[str, str], sign_up: Si
 
 
 @pytest.fixture
-async def full_patient(portal: RunningPortal, arrive: Arrive, session_cookies: dict[str, str]) -> Browser:
+async def full_patient(address: Address, arrive: Arrive, session_cookies: dict[str, str]) -> Browser:
     """Sign in with the demo's account of the full level, which has a history."""
     browser = arrive()
     if "full" in session_cookies:
         browser.cookies.set("portal", session_cookies["full"])
         return browser
-    demo = json.loads((portal.state / "demo.json").read_text())
+    demo = json.loads(address.demo.read_text())
     account = next(p for p in demo["patients"] if p["email"].startswith("maria.kowalska@"))
     assert account["level"] == "full"
     assert (await browser.sign_in(account["email"], account["password"])).status_code == 201
@@ -144,7 +207,7 @@ def environment(name: str) -> str:
     """Read what `./portal test` tells its tests."""
     value = os.environ.get(name)
     if value is None:
-        pytest.fail(f"{name} is not set; run ./portal test --e2e", pytrace=False)
+        pytest.fail(f"{name} is not set; see docs/operations.md, or run ./portal test --e2e", pytrace=False)
     return value
 
 

@@ -15,7 +15,7 @@ from portal_events.topics import PARTITIONS, partition_for
 from portal_faults.running import RunningPortal, eventually
 
 from .browser import Browser, Patient
-from .conftest import Arrive, SignUp
+from .conftest import Address, Arrive, SignUp
 from .people import Typed
 
 pytestmark = pytest.mark.connected
@@ -153,11 +153,11 @@ async def test_given_a_booking_when_its_event_is_read_from_kafka_then_it_is_whol
 
 
 async def test_given_the_demo_network_when_its_people_sign_in_then_what_demo_json_says_is_so(
-    portal: RunningPortal, arrive: Arrive
+    address: Address, arrive: Arrive
 ) -> None:
-    demo = json.loads((portal.state / "demo.json").read_text())
-    assert demo["url"] == portal.url
-    assert (portal.state / "demo.json").stat().st_mode & 0o777 == 0o600
+    demo = json.loads(address.demo.read_text())
+    assert demo["url"] == address.url
+    assert address.demo.stat().st_mode & 0o777 == 0o600
     shown = {}
     for patient in demo["patients"]:
         browser = arrive()

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from portal_faults.running import RunningPortal, eventually
+from portal_faults.running import eventually
 
 from .browser import Patient, field_codes, refused
-from .conftest import Arrive, SignUp
+from .conftest import Address, Arrive, SignUp
 from .people import Typed
 
 pytestmark = pytest.mark.connected
@@ -59,7 +59,7 @@ async def test_given_the_current_session_when_ended_by_its_id_then_signed_out(pa
 
 
 async def test_given_a_lost_password_when_the_link_is_used_then_the_new_one_opens_and_every_session_is_over(
-    portal: RunningPortal, arrive: Arrive, patient: Patient, typed: Typed
+    address: Address, arrive: Arrive, patient: Patient, typed: Typed
 ) -> None:
     typed.texts.add(NEW_PASSWORD)
     visitor, email = arrive(), patient.person.email
@@ -68,7 +68,7 @@ async def test_given_a_lost_password_when_the_link_is_used_then_the_new_one_open
     assert known.status_code == unknown.status_code == 202
     assert known.content == unknown.content
 
-    token = await linked(portal, email, "password-reset")
+    token = await linked(address, email, "password-reset")
     weak = await visitor.post(f"/api/password-resets/{token}", json={"password": "passwordpassword"})
     assert field_codes(weak) == {"/password": "password-weak"}
     reset = await visitor.post(f"/api/password-resets/{token}", json={"password": NEW_PASSWORD})
@@ -83,12 +83,12 @@ async def test_given_a_lost_password_when_the_link_is_used_then_the_new_one_open
 
 
 async def test_given_a_new_account_when_the_link_in_the_mail_is_opened_then_the_address_is_confirmed(
-    portal: RunningPortal, arrive: Arrive, patient: Patient
+    address: Address, arrive: Arrive, patient: Patient
 ) -> None:
     me = (await patient.browser.get("/api/me")).json()
     assert me["emailConfirmed"] is False
     assert me["capabilities"]["book-appointments"], "an address not confirmed yet blocks nothing"
-    token = await linked(portal, patient.person.email, "email-confirmation")
+    token = await linked(address, patient.person.email, "email-confirmation")
     # The link may be opened on a telephone where nobody is signed in.
     assert (await arrive().post(f"/api/email-confirmations/{token}")).status_code in {200, 204}
     assert (await patient.browser.get("/api/me")).json()["emailConfirmed"] is True
@@ -136,7 +136,7 @@ async def test_given_a_profile_when_changed_then_it_is_shown_and_survives_signin
 
 
 async def test_given_a_new_address_when_confirmed_from_both_then_it_signs_in_and_the_old_one_no_more(
-    portal: RunningPortal, arrive: Arrive, patient: Patient, typed: Typed
+    address: Address, arrive: Arrive, patient: Patient, typed: Typed
 ) -> None:
     browser, person, new = patient.browser, patient.person, typed.person().email
     wrong = await browser.patch("/api/me", json={"email": new, "currentPassword": "not this one"})
@@ -145,13 +145,13 @@ async def test_given_a_new_address_when_confirmed_from_both_then_it_signs_in_and
     assert asked.status_code == 200, asked.text
     assert (asked.json()["email"], asked.json()["newEmail"]) == (person.email, new)
 
-    first = await linked(portal, new, "email-confirmation")
+    first = await linked(address, new, "email-confirmation")
     assert (await arrive().post(f"/api/email-confirmations/{first}")).status_code == 200
     assert (await browser.get("/api/me")).json()["email"] == person.email, "one of the two is not enough"
 
     async def arrived() -> str | None:
         # The old address also got the link of the sign-up, which is another one.
-        for mail in await mails(portal, person.email):
+        for mail in await mails(address, person.email):
             if "Zmiana adresu" in mail["subject"]:
                 found = re.search(r"/email-confirmation#([\w-]+)", mail["text"])
                 return found and found[1]
@@ -182,22 +182,21 @@ async def test_given_many_wrong_guesses_when_the_owner_comes_then_the_guesser_wa
     assert (await patient.browser.get("/api/me")).status_code == 200
 
 
-async def linked(portal: RunningPortal, email: str, page: str) -> str:
+async def linked(address: Address, email: str, page: str) -> str:
     """Return the token of the newest link of a kind in the mails to an address."""
 
     async def arrived() -> str | None:
-        for mail in await mails(portal, email):
-            if found := re.search(rf"{re.escape(portal.url)}/{page}#([\w-]+)", mail["text"]):
+        for mail in await mails(address, email):
+            if found := re.search(rf"{re.escape(address.url)}/{page}#([\w-]+)", mail["text"]):
                 return found[1]
         return None
 
     return await eventually(arrived, f"the mail with the link to {page}")
 
 
-async def mails(portal: RunningPortal, email: str) -> list[dict[str, Any]]:
+async def mails(address: Address, email: str) -> list[dict[str, Any]]:
     """Return the mails to an address, the newest first."""
-    address = f"http://127.0.0.1:{portal.run().ports['mailbox']}"
-    async with httpx.AsyncClient(base_url=address, trust_env=False) as mailbox:
+    async with httpx.AsyncClient(base_url=address.mailbox, trust_env=False) as mailbox:
         listed = (await mailbox.get("/mails", params={"to": email})).json()["items"]
         return [(await mailbox.get(f"/mails/{mail['id']}")).json() for mail in listed]
 
