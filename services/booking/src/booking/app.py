@@ -13,6 +13,7 @@ from booking.appointments.find import find_desk_phone
 from booking.book_appointment import endpoint as book_appointment
 from booking.cancel_appointment import endpoint as cancel_appointment
 from booking.catalogue import endpoint as catalogue
+from booking.first_tables import FirstTables
 from booking.free_slots import endpoint as free_slots
 from booking.free_slots.find import find_slot
 from booking.hold_slot import endpoint as hold_slot
@@ -28,7 +29,6 @@ from portal_chassis.idempotency import RequestKeys
 from portal_chassis.levels import level_of
 from portal_chassis.positions import Positions
 from portal_events.keys import FileKeyWrap
-from portal_eventstore.editions import create_tables
 from portal_eventstore.execute import Decider
 from portal_eventstore.freshness import Freshness
 from portal_eventstore.guard.guard import StoreGuard
@@ -86,13 +86,12 @@ def serve(settings: Settings) -> FastAPI:
         decider = Decider(store)
         async with asyncpg.create_pool(
             settings.database_url,
-            min_size=1,
+            min_size=0,  # connects when first used: a start waits for no database
             max_size=8,
             reset=_as_it_is,
             server_settings=READING,
         ) as views:
-            # A worker of another process may not have started yet.
-            await create_tables(views, VIEWS)
+            tables = FirstTables(views, VIEWS)
             app.state.decider = decider
             app.state.metrics.add_appends(decider.tally)
             app.state.store = store
@@ -105,7 +104,8 @@ def serve(settings: Settings) -> FastAPI:
             app.state.data_keys = KeyRing(views, wrap, settings.kafka_bootstrap_servers, "booking")
             add_ready_check(app, partial(_database_missing, views))
             add_ready_check(app, guard.ready)
-            async with freshness.kept():
+            add_ready_check(app, tables.missing)
+            async with tables.made(), freshness.kept():
                 yield
             await decider.close()
         await store.close()

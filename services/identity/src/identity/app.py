@@ -184,7 +184,7 @@ async def connected(settings: IdentitySettings, guard: StoreGuard | None = None)
     store = await PostgresStore.connect(settings.database_url, OWNER, guard)
     pool = await asyncpg.create_pool(
         settings.database_url,
-        min_size=1,
+        min_size=0,  # connects when first used: a start waits for no database
         max_size=_POOL_SIZE,
         command_timeout=5,
         server_settings={"application_name": "identity app"},

@@ -176,7 +176,7 @@ class PostgresStore:
         """
         pool = await asyncpg.create_pool(
             database_url,
-            min_size=1,
+            min_size=0,  # connects when first used: a start waits for no database
             max_size=4,
             connection_class=_Connection,
             server_settings={
