@@ -88,6 +88,13 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument(
         "--mutants", action="store_const", const=Selection.MUTANTS, dest="part", help="planted bugs"
     )
+    part.add_argument(
+        "--containers",
+        action="store_const",
+        const=Selection.CONTAINERS,
+        dest="part",
+        help="images and compose",
+    )
 
     command = commands.add_parser("bench", help="measure; further arguments go to the benchmark")
     command.add_argument("name", help="which one")

@@ -1,6 +1,7 @@
 """May this tree be merged? One command, every gate, one line each.
 
 Without a selection all gates run, also after one has failed; `--unit`, `--e2e` and `--mutants` run one part.
+All but `--containers`, which needs a Docker engine.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Selection(enum.Enum):
     UNIT = "unit"
     E2E = "e2e"
     MUTANTS = "mutants"
+    CONTAINERS = "containers"
 
 
 def static_gates() -> dict[str, list[str]]:
@@ -51,6 +53,8 @@ def test(selection: Selection, arguments: list[str]) -> int:
 
 async def run_gates(selection: Selection, arguments: list[str]) -> int:
     """Run the selected gates one after another and sum up."""
+    if selection is Selection.CONTAINERS:
+        return await call(pytest("tests/containers", *arguments), {"PORTAL_TEST_CONTAINERS": "yes"})
     if selection is Selection.UNIT:
         return await call(pytest("-m", "not connected", *arguments))
     if selection is Selection.E2E and "PORTAL_URL" in os.environ:
