@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from portal_events import cloudevents, compatibility
+from portal_events import cloudevents, compatibility, fields
 from portal_eventstore.testing.planting import rewrite
 
 _SCHEMAS = "shared/events/tests/test_schemas.py::test_given_"
+_FIELDS = "shared/events/tests/test_fields.py::test_given_"
 _WIRE = "shared/events/tests/test_cloudevents.py::test_given_"
 
 MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
@@ -34,5 +35,14 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
     "a header in another encoding is read": (
         rewrite(cloudevents.to_record, "metadata.actor.encode()", 'metadata.actor.encode("utf-16")'),
         _WIRE + "an_event_with_everything_then_exactly_these_headers_in_this_order",
+    ),
+    "fields are read of the newest version only": (
+        rewrite(fields.fields_reader, "version == cls.VERSION", "True"),
+        _FIELDS + "any_released_event_when_only_its_fields_are_read_then_the_same_as_the_event_says"
+        "[AppointmentBooked.v1]",
+    ),
+    "fields are read without their limits": (
+        rewrite(fields._struct, "in field.metadata", "in ()"),
+        _FIELDS + "json_that_is_no_such_event_when_only_its_fields_are_read_then_refused_too[no length]",
     ),
 }

@@ -108,10 +108,15 @@ def decode(owner: str, type_: str, version: int, data: str | bytes) -> Event:
     cls = event_class(owner, type_)
     if version == cls.VERSION:
         return cls.model_validate_json(data)
-    payload = orjson.loads(data)
+    return cls.model_validate(upcast(cls, version, data))
+
+
+def upcast(cls: type[Event], version: int, data: str | bytes) -> dict[str, Any]:
+    """Return an event's JSON as that of the version that `cls` is, where it is of an earlier one."""
+    payload: dict[str, Any] = orjson.loads(data)
     for step in range(version, cls.VERSION):
         if step not in cls.UPCASTERS:
-            raise UnknownEventError(f"{owner}.{type_}.v{version}: no way up from v{step}")
+            raise UnknownEventError(f"{cls.OWNER}.{cls.__name__}.v{version}: no way up from v{step}")
         payload = cls.UPCASTERS[step](payload)
     # A newer producer's version is read as far as we know it: consumers are open.
-    return cls.model_validate(payload)
+    return payload

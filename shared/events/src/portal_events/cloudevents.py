@@ -14,7 +14,6 @@ from uuid import UUID
 import orjson
 from pydantic import TypeAdapter
 
-from portal_events.base import Event, decode
 from portal_events.stored import Metadata, StoredEvent
 from portal_events.topics import events_topic
 
@@ -93,10 +92,6 @@ class Head(NamedTuple):
     id: UUID
     time: datetime
     data: bytes
-
-    def decode(self) -> Event:
-        """Return the event, brought up to the version that this process knows."""
-        return decode(self.owner, self.type, self.version, self.data)
 
 
 def head_of(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> Head:

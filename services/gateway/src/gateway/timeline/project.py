@@ -6,10 +6,10 @@ transaction that changes a patient's rows, or the patient's level, notifies `CHA
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from gateway.timeline.kind import KIND_OF_MODE
@@ -53,18 +53,20 @@ select pg_notify($15, told) from unnest($16::text[]) as told
 _TELL: Final = "select pg_notify($1, told) from unnest($2::text[]) as told"
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+_Id: TypeAlias = UUID | str
+
+
+class _Change(NamedTuple):
     """What events make of one appointment: `booked` among them, or standing in a row at the time `was`."""
 
-    patient_id: UUID
+    patient_id: _Id
     booked: tuple[UUID, Source] | None
     was: datetime | None
     visit: AppointmentBooked | Visit
     cancelled: bool
     position: int
 
-    def row(self, appointment_id: UUID) -> tuple[object, ...]:
+    def row(self, appointment_id: _Id) -> tuple[object, ...]:
         """Return the appointment's row, in the order of the table; without id and source where it stands."""
         event_id, source = self.booked or (None, None)
         visit = self.visit
@@ -99,21 +101,21 @@ def rows(history: Sequence[Received]) -> Rows:
     return {"timeline": [change.row(appointment_id) for appointment_id, change in changes if change.booked]}
 
 
-def _fold(batch: Sequence[Received]) -> dict[UUID, _Change]:
-    changes: dict[UUID, _Change] = {}
-    for received in batch:
-        position = received.stored.position
-        match received.event:
-            case AppointmentBooked() as event:
-                made = (received.stored.id, event.source)
-                new = _Change(event.patient_id, made, None, event, cancelled=False, position=position)
+def _fold(batch: Sequence[Received]) -> dict[_Id, _Change]:
+    changes: dict[_Id, _Change] = {}
+    for _, _, _, stored, fields in batch:
+        event: Any = fields
+        position = stored.position
+        match stored.type:
+            case AppointmentBooked.__name__:
+                new = _Change(event.patient_id, (stored.id, event.source), None, event, False, position)
                 changes.setdefault(event.appointment_id, new)
-            case AppointmentMoved() as event:
+            case AppointmentMoved.__name__:
                 before = changes.get(event.appointment_id) or _standing(event.patient_id, event.before)
-                changes[event.appointment_id] = replace(before, visit=event.after, position=position)
-            case AppointmentCancelled() as event:
+                changes[event.appointment_id] = before._replace(visit=event.after, position=position)
+            case AppointmentCancelled.__name__:
                 before = changes.get(event.appointment_id) or _standing(event.patient_id, event.visit)
-                changes[event.appointment_id] = replace(before, cancelled=True, position=position)
+                changes[event.appointment_id] = before._replace(cancelled=True, position=position)
     return changes
 
 
@@ -124,13 +126,13 @@ async def apply_levels(connection: Any, batch: Sequence[Received]) -> None:
         await connection.execute(_TELL, CHANGED, payloads(received.event.subject for received in batch))
 
 
-def payloads(patients: Iterable[UUID]) -> list[str]:
+def payloads(patients: Iterable[_Id]) -> list[str]:
     """Return notifications that name each patient once, as few as PostgreSQL allows."""
     ids = [str(patient_id) for patient_id in dict.fromkeys(patients)]
     return [" ".join(ids[n : n + _IDS_OF_A_PAYLOAD]) for n in range(0, len(ids), _IDS_OF_A_PAYLOAD)]
 
 
-def _standing(patient_id: UUID, visit: Visit) -> _Change:
+def _standing(patient_id: _Id, visit: Visit) -> _Change:
     return _Change(patient_id, None, visit.starts_at, visit, cancelled=False, position=0)
 
 
@@ -141,6 +143,7 @@ TIMELINE: Final = Projection(
     table=Path(__file__).with_name("table.sql").read_text(encoding="utf-8"),
     apply=apply,
     bulk=Bulk(rows),
+    only_fields=True,
 )
 TOLD_LEVELS: Final = replace(LEVELS, apply=apply_levels)
 """The view `levels`, whose changes the streams are told of."""
