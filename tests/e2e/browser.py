@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from portal_faults.running import DEADLINE, eventually
+from portal_faults.running import DEADLINE, RunningPortal, eventually
 
 from .people import Person, Typed
 
@@ -92,8 +92,9 @@ class Browser(httpx.AsyncClient):
             headers={"Idempotency-Key": key or str(uuid.uuid4())},
         )
 
-    async def up_to_date(self) -> None:
-        """Wait until no list is stale: views take a while to keep up again after their worker has died."""
+    async def up_to_date(self, portal: RunningPortal) -> None:
+        """Wait until every view keeps up and no list is stale: that takes a while after a worker has died."""
+        await portal.keeps_up()
         service = (await self.services())["Internist"]
         paths = ("/api/timeline", "/api/appointments", f"/api/slots?serviceId={service}")
 

@@ -118,10 +118,7 @@ async def test_hazard_a_worker_stands_still_then_clients_and_operators_are_told_
     finally:
         portal.hurt("gateway-worker", signal.SIGCONT)
 
-    async def fresh() -> bool:
-        return "Portal-Stale" not in (await browser.get("/api/timeline")).headers
-
-    await eventually(fresh, "the timeline keeps up again")
+    await browser.up_to_date(portal)
     code, found = await asyncio.to_thread(lag, portal)
     assert code == 0, found
     assert set(found) == set(SERVICES)

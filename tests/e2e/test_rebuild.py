@@ -172,7 +172,7 @@ async def test_given_all_tables_of_the_views_are_dropped_when_restarted_then_the
             return False
 
     await eventually(again, "the views are what they were", 3 * DEADLINE)
-    await patient.browser.up_to_date()
+    await patient.browser.up_to_date(portal)
     assert all(portal.record(worker.name).identity != worker.identity for worker in workers)
     # What happens now is seen, too.
     await patient.browser.post(f"/api/appointments/{booked}/cancellation")

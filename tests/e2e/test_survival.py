@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,9 +26,11 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture(autouse=True)
-async def recovered(bystander: Browser) -> None:
-    """Begin when what the test before has hurt keeps up again."""
-    await bystander.up_to_date()
+async def recovered(portal: RunningPortal, bystander: Browser) -> AsyncIterator[None]:
+    """Begin when what the test before has hurt keeps up again, and leave it so."""
+    await bystander.up_to_date(portal)
+    yield
+    await bystander.up_to_date(portal)
 
 
 async def test_given_a_commit_not_published_yet_when_all_of_booking_is_killed_then_it_arrives_once(
@@ -52,8 +54,8 @@ async def test_given_a_commit_not_published_yet_when_all_of_booking_is_killed_th
 
     appointment = booked.json()["appointmentId"]
     await eventually(lambda: on_timeline(browser, appointment), "the timeline shows the appointment")
-    await browser.up_to_date()
     await eventually(lambda: reborn(portal, app, worker), "the launcher started both again")
+    await browser.up_to_date(portal)
     assert await browser.timeline() == [appointment]
     assert [item["appointmentId"] for item in await browser.items("/api/appointments")] == [appointment]
     assert event_ids(await portal.first_occurrences(), stored["id"]) == [str(stored["id"])]
@@ -142,7 +144,7 @@ async def test_given_people_when_every_process_is_killed_at_once_then_all_come_b
     await eventually(lambda: reborn(portal, *dead), "the launcher started every process again")
     appointment = booked.json()["appointmentId"]
     await eventually(lambda: on_timeline(browser, appointment), "the timeline shows the appointment")
-    await browser.up_to_date()
+    await browser.up_to_date(portal)
     assert await browser.timeline() == [appointment]
     assert (await browser.get("/api/me")).json()["patientId"] == known_patient.patient_id
     other = (await browser.slots("Paediatrician"))[12]["slotId"]
@@ -167,7 +169,7 @@ async def test_given_a_dead_worker_of_the_gateway_when_asked_then_what_is_old_is
         portal.hurt("gateway-worker", signal.SIGCONT)
     appointment = booked.json()["appointmentId"]
     await eventually(lambda: on_timeline(browser, appointment), "the timeline catches up")
-    await browser.up_to_date()
+    await browser.up_to_date(portal)
     assert await browser.timeline() == [appointment]
 
 
@@ -187,7 +189,7 @@ async def test_given_a_portal_with_people_when_it_goes_down_and_up_then_data_and
         await browser.get("/readyz")
     # Not in a thread: the launcher is told to die with the thread that started it.
     portal.start()
-    await browser.up_to_date()
+    await browser.up_to_date(portal)
 
     assert (await browser.get("/api/me")).json()["email"] == person.email
     assert await browser.items("/api/timeline") == timeline

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -178,6 +179,20 @@ class RunningPortal:
             return list(await connection.fetch(statement, *arguments))
         finally:
             await connection.close()
+
+    async def keeps_up(self) -> None:
+        """Wait until every view is complete up to a time after this call: whoever follows its topics lives.
+
+        That a list is not stale says less: a view whose worker has just died is not stale for another while.
+        """
+        began = datetime.now(UTC)
+
+        async def all_views_do() -> bool:
+            places = "select bool_and(fresh_at > $1) as fresh from projection_position having count(*) > 0"
+            rows = [row for service in self.database_urls for row in await self.query(service, places, began)]
+            return all(row["fresh"] for row in rows)
+
+        await eventually(all_views_do, "every view keeps up")
 
     async def bookings(self, slot_id: str) -> list[Any]:
         """Return the store's events that booked a slot, but for visits that were cancelled or moved away."""
