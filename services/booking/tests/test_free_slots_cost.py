@@ -55,8 +55,8 @@ insert into free_slots_busy
 """
 
 
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[Any]:
+@pytest.fixture(params=[True, False], ids=["analyzed", "not yet analyzed"])
+async def connection(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Any]:
     """Give the views of a network in which the next two weeks, and all of one service, are taken."""
     connection = await asyncpg.connect(database_url, server_settings=READING)
     for migration in sorted(MIGRATIONS.glob("*.sql")):
@@ -64,7 +64,12 @@ async def connection(database_url: str) -> AsyncIterator[Any]:
     async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
         await create_tables(pool, map(view_of, PROJECTIONS))
     await connection.execute(_NETWORK.replace("$1", f"'{NOW.isoformat()}'"))
-    await connection.execute("vacuum analyze")
+    await connection.execute("vacuum")
+    # With statistics of all rows, not of a sample, and without any: the plans are the same each time.
+    if request.param:
+        await connection.execute(
+            "set default_statistics_target = 1000; analyze; reset default_statistics_target"
+        )
     yield connection
     await connection.close()
 
