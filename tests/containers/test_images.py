@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any
 
-from portal_launcher.container_secrets import make_container_secrets
+from portal_launcher.containers import SECRETS
 from portal_launcher.layout import ROOT
+from portal_secrets.containers import READERS, make_container_secrets
 
 from .conftest import SERVICES, docker, inside
 
@@ -89,16 +90,15 @@ def test_given_an_image_when_its_packages_are_listed_then_they_are_the_locks(
 def test_given_the_secrets_when_an_image_is_searched_then_none_is_in_it(
     image: str, configuration: dict[str, Any]
 ) -> None:
-    make_container_secrets()
-    files = {name: ROOT / given["file"] for name, given in configuration["secrets"].items()}
+    make_container_secrets(SECRETS)
     values = {
         line
-        for name, file in files.items()
+        for name, readers in READERS.items()
         if name != "gateway-public-key.pem"
-        for line in file.read_text().splitlines()
+        for line in (SECRETS / readers[0] / name).read_text().splitlines()
         if line and not line.startswith("-----")
     }
-    assert len(values) >= len(files) - 1
+    assert len(values) >= len(READERS) - 1
     patterns = "\n".join(values)
     # Exit code 1 is grep's word for: nothing found.
     search = "grep -rlsF -f - /app /opt /etc /usr /var /tmp; test $? -ne 2"
@@ -109,7 +109,7 @@ def test_given_the_secrets_when_an_image_is_searched_then_none_is_in_it(
 
 
 def test_given_a_container_when_told_to_stop_then_it_ends_by_itself(service: str) -> None:
-    make_container_secrets()
+    make_container_secrets(SECRETS)
     # Live without any server; `init` would hide a process that does not hear signals.
     name = f"portal-test-{service}"
     run = ("compose", "run", "--detach", "--no-deps", "--name", name, f"{service}-worker")

@@ -91,3 +91,10 @@ def test_given_the_lock_when_read_then_every_package_has_a_hash_and_an_exact_ver
     for entry in entries:
         assert re.match(r"[\w.\[\],-]+==\S+", entry), entry[:80]
         assert "--hash=sha256:" in entry, entry[:80]
+
+
+def test_given_the_dockerfiles_when_measured_then_no_two_are_of_one_size() -> None:
+    # BuildKit takes files of equal name, size and time for one file: one service would get another's image.
+    sizes = {file: file.stat().st_size for file in tracked() if file.name == "Dockerfile"}
+    assert len(sizes) > 5
+    assert sorted(set(sizes.values())) == sorted(sizes.values()), sizes

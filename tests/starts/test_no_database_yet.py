@@ -17,8 +17,8 @@ import pytest
 
 from portal_eventstore.guard.identity import connected_to, keep_compared
 from portal_faults.running import eventually
-from portal_launcher.secret_files import make_secrets
 from portal_launcher.services import SERVICES, Service, Wiring
+from portal_secrets.files import make_secrets
 
 pytestmark = pytest.mark.connected
 

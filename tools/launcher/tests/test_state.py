@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import socket
 import subprocess
@@ -12,36 +11,10 @@ from pathlib import Path
 import pytest
 
 from portal_launcher import migrations
-from portal_launcher.container_secrets import DEMO, make_container_secrets
 from portal_launcher.ports import internal_ports
 from portal_launcher.processes import ProcessId, identify, is_alive, stop_leftovers
 from portal_launcher.run_file import read_run
-from portal_launcher.secret_files import PUBLIC_KEY, SIGNING_KEY, SYMMETRIC_KEYS, make_secrets
 from portal_launcher.services import SERVICES, Wiring
-
-
-def test_given_an_empty_folder_when_secrets_are_made_twice_then_private_and_unchanged(tmp_path: Path) -> None:
-    make_secrets(tmp_path)
-    first = {file.name: file.read_text() for file in tmp_path.iterdir()}
-    make_secrets(tmp_path)
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == first
-    assert set(first) == {*SYMMETRIC_KEYS, SIGNING_KEY, PUBLIC_KEY}
-    assert all(file.stat().st_mode & 0o777 == 0o600 for file in tmp_path.iterdir())
-    assert all(len(base64.urlsafe_b64decode(first[name])) == 32 for name in SYMMETRIC_KEYS)
-
-
-def test_given_no_secrets_for_containers_when_made_twice_then_all_are_there_unchanged_in_a_closed_folder(
-    tmp_path: Path,
-) -> None:
-    folder = tmp_path / "containers"
-    make_container_secrets(folder)
-    first = {file.name: file.read_text() for file in folder.iterdir()}
-    make_container_secrets(folder)
-    assert {file.name: file.read_text() for file in folder.iterdir()} == first
-    passwords = {f"password-{role}" for role in ("postgres", "identity", "booking", "gateway")}
-    assert set(first) == {*SYMMETRIC_KEYS, SIGNING_KEY, PUBLIC_KEY, DEMO, *passwords}
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert all(file.stat().st_mode & 0o777 == 0o444 for file in folder.iterdir())
 
 
 def test_given_ports_picked_before_when_picked_again_then_the_same_unless_taken(tmp_path: Path) -> None:

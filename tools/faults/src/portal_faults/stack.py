@@ -32,7 +32,7 @@ from portal_launcher.ports import internal_ports, is_free
 from portal_launcher.processes import ProcessId, group_members, identify, is_alive, stop_leftovers
 from portal_launcher.readiness import ask
 from portal_launcher.run_file import ProcessRecord, read_run
-from portal_launcher.secret_files import password
+from portal_secrets.files import password
 
 SERVICES: Final = ("identity", "booking", "gateway")
 PROCESSES: Final = tuple(f"{service}{role}" for service in SERVICES for role in ("", "-worker"))

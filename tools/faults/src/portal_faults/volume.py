@@ -12,7 +12,7 @@ from typing import Final
 
 from portal_launcher.layout import Layout
 from portal_launcher.postgres import OUTSIDE
-from portal_launcher.secret_files import write_private
+from portal_secrets.files import write_private
 
 _BALLAST: Final = "ballast"
 _PIECE: Final = 64 * 1024

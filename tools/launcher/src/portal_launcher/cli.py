@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from portal_launcher.bench import bench
-from portal_launcher.container_secrets import make_container_secrets
+from portal_launcher.containers import make_secrets
 from portal_launcher.doctor import doctor
 from portal_launcher.down import down
 from portal_launcher.faults import Fault
@@ -143,7 +143,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "status": lambda: status(layout),
         "logs": lambda: logs(layout, options.service, follow=options.follow),
         "seed": lambda: seed(layout, options.scale),
-        "secrets": make_container_secrets,
+        "secrets": make_secrets,
         "doctor": lambda: doctor(layout, options.port),
         "rebuild": lambda: rebuild(layout, options.view, rest),
         "restore": lambda: restore(layout, options.service, rest),

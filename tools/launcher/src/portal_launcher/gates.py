@@ -14,12 +14,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from portal_launcher.backend import backend
 from portal_launcher.layout import ROOT
 from portal_launcher.progress import Progress, show
-from portal_launcher.throwaway import Servers, throwaway_servers
-
-FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""A test's data need not outlive the power."""
 
 FOLDERS = ("services", "shared", "tools", "tests")
 BIN = Path(sys.executable).parent
@@ -57,23 +54,18 @@ async def run_gates(selection: Selection, arguments: list[str]) -> int:
         return await call(pytest("tests/containers", *arguments), {"PORTAL_TEST_CONTAINERS": "yes"})
     if selection is Selection.UNIT:
         return await call(pytest("-m", "not connected", *arguments))
-    if selection is Selection.E2E and "PORTAL_URL" in os.environ:
-        return await call(pytest("tests/e2e", *arguments))  # that portal has servers of its own
-    progress = Progress()
     failed = []
     if selection is Selection.ALL:
         for name, command in static_gates().items():
             if not await gate(name, command):
                 failed.append(name)
-    overrides = FORGETFUL if os.environ.get("PORTAL_TEST_FSYNC", "off") == "off" else {}
-    async with throwaway_servers("test", progress, overrides, kafka=True) as servers:
-        command = {
-            Selection.ALL: pytest(*arguments),
-            Selection.E2E: pytest("tests/e2e", *arguments),
-            Selection.MUTANTS: [sys.executable, "tests/mutants.py", *arguments],
-        }[selection]
-        if await call(command, told(servers)) != 0:
-            failed.append("mutants" if selection is Selection.MUTANTS else "pytest")
+    if selection is Selection.MUTANTS:
+        # Each planted bug is a process of its own: they share the servers.
+        async with backend(Progress()) as servers:
+            if await call([sys.executable, "tests/mutants.py", *arguments], servers) != 0:
+                failed.append("mutants")
+    elif await call(pytest(*(["tests/e2e"] if selection is Selection.E2E else []), *arguments)) != 0:
+        failed.append("pytest")
     if failed:
         show(f"failed: {', '.join(failed)}")
         return 1
@@ -83,19 +75,6 @@ async def run_gates(selection: Selection, arguments: list[str]) -> int:
 def pytest(*arguments: str) -> list[str]:
     """Build a pytest command line."""
     return [sys.executable, "-m", "pytest", *arguments]
-
-
-def told(servers: Servers) -> dict[str, str]:
-    """Tell tests where the servers are and where their bytes lie."""
-    if servers.postgres is None or servers.kafka is None:
-        raise AssertionError
-    return {
-        "PORTAL_TEST_DATABASE_URL": servers.postgres.url("postgres", "postgres"),
-        "PORTAL_TEST_KAFKA": servers.kafka.bootstrap_servers,
-        "PORTAL_TEST_STATE": str(servers.state),
-        "PORTAL_TEST_PG_DATA": str(servers.postgres.data),
-        "PORTAL_TEST_KAFKA_DATA": str(servers.kafka.data),
-    }
 
 
 async def gate(name: str, command: list[str]) -> bool:

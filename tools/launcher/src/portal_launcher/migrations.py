@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from portal_launcher.secret_files import write_private
+from portal_secrets.files import write_private
 
 
 def code_digest(root: Path) -> str:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from portal_launcher.faults import BROKEN, DID_NOT_START, Fault
-from portal_launcher.secret_files import password, write_private
 from portal_launcher.supervise import Program
+from portal_secrets.files import password, write_private
 
 OUTSIDE = Path("/var/tmp")  # noqa: S108 - every folder made there is checked to be root's own
 UNPRIVILEGED = "nobody"

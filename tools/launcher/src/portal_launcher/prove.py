@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
-import os
 import sys
 import tempfile
 import time
@@ -19,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from portal_launcher.backend import backend
 from portal_launcher.faults import UNKNOWN_PROOF, Fault
-from portal_launcher.gates import FORGETFUL, call, pytest, told
+from portal_launcher.gates import call, pytest
 from portal_launcher.layout import ROOT
 from portal_launcher.progress import Progress, show
-from portal_launcher.throwaway import throwaway_servers
 
 RESULTS: Final = ROOT / "proofs" / "results"
 LONGEST: Final = {"small": 3600.0, "full": 8 * 3600.0}
@@ -93,9 +92,8 @@ async def servers(*, needed: bool) -> AsyncIterator[dict[str, str]]:
     if not needed:
         yield {}
         return
-    overrides = FORGETFUL if os.environ.get("PORTAL_TEST_FSYNC", "off") == "off" else {}
-    async with throwaway_servers("test", Progress(), overrides, kafka=True) as started:
-        yield told(started)
+    async with backend(Progress()) as started:
+        yield started
 
 
 def write(name: str, result: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from portal_launcher.faults import ALREADY_RUNNING, Fault
 from portal_launcher.processes import ProcessId, is_alive
-from portal_launcher.secret_files import write_private
+from portal_secrets.files import write_private
 
 
 @dataclass

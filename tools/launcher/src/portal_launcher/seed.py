@@ -16,8 +16,8 @@ from portal_launcher.layout import Layout
 from portal_launcher.operate import running
 from portal_launcher.progress import Progress, show
 from portal_launcher.run_file import Run
-from portal_launcher.secret_files import write_private
 from portal_launcher.supervise import Program, Supervisor
+from portal_secrets.files import write_private
 
 SCALES = ("small", "large")
 """How much `portal_demo` can write; the first is the usual."""

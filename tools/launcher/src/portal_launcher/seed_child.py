@@ -13,7 +13,7 @@ from pathlib import Path
 
 from portal_demo.seed import is_empty, seed
 from portal_launcher.run_file import Run, read_run
-from portal_launcher.secret_files import write_private
+from portal_secrets.files import write_private
 
 
 async def seed_if_empty(run: Run, demo: Path, scale: str) -> None:

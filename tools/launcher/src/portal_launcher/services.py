@@ -11,8 +11,8 @@ from pathlib import Path
 from portal_launcher.layout import Layout
 from portal_launcher.mailbox import smtp_url
 from portal_launcher.run_file import Run
-from portal_launcher.secret_files import PUBLIC_KEY, SIGNING_KEY
 from portal_launcher.supervise import Program
+from portal_secrets.files import PUBLIC_KEY, SIGNING_KEY
 
 MAIL_FROM = "Zdrovia <no-reply@zdrovia.example>"
 OF_ONE_SERVICE = ("DATABASE_URL", "SMTP_URL")

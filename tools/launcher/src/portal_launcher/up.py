@@ -21,12 +21,12 @@ from portal_launcher.processes import identify, stop_leftovers
 from portal_launcher.progress import Progress, show
 from portal_launcher.readiness import ask
 from portal_launcher.run_file import Run, read_run, take_lock, write_run
-from portal_launcher.secret_files import make_secrets
 from portal_launcher.seed import announce, seed_in_child
 from portal_launcher.servers import STOP_LAST, start_kafka, start_postgres
 from portal_launcher.services import SERVICES, Service, metrics_of, process_names, wiring_of
 from portal_launcher.supervise import Program, Supervisor
 from portal_launcher.topics import create_topics
+from portal_secrets.files import make_secrets
 
 SPACE = 1024**3  # bytes
 PATIENCE = ("./portal restore", "./portal rebuild", "built anew")

@@ -25,7 +25,7 @@ def make_secrets(folder: Path) -> None:
 
 def password(folder: Path, name: str) -> str:
     """Read a password, made on first use."""
-    return secret(folder / f"password-{name}", lambda: secrets.token_hex(24))
+    return secret(folder / f"password-{name}", new_password)
 
 
 def secret(path: Path, make: Callable[[], str]) -> str:
@@ -35,15 +35,26 @@ def secret(path: Path, make: Callable[[], str]) -> str:
     return path.read_text().strip()
 
 
+def new_password() -> str:
+    """Make a password of 48 hexadecimal digits, which nothing needs to quote."""
+    return secrets.token_hex(24)
+
+
 def new_symmetric_key() -> str:
     """Make 32 random bytes as base64url text."""
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def make_signing_keys(folder: Path) -> None:
-    """Make the gateway's Ed25519 pair; services get the public half only."""
+    """Make the gateway's key pair; services get the public half only."""
     if (folder / SIGNING_KEY).exists() and (folder / PUBLIC_KEY).exists():
         return
+    for name, text in new_signing_keys().items():
+        write_private(folder / name, text)
+
+
+def new_signing_keys() -> dict[str, str]:
+    """Make an Ed25519 pair as PEM; each half stands under its file's name."""
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - slow, and needed once
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
@@ -54,8 +65,7 @@ def make_signing_keys(folder: Path) -> None:
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    write_private(folder / PUBLIC_KEY, public.decode())
-    write_private(folder / SIGNING_KEY, private.decode())
+    return {PUBLIC_KEY: public.decode(), SIGNING_KEY: private.decode()}
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,0 +1,176 @@
+"""Does a portal of containers serve people, survive the loss of each container, and keep what it was told?"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.e2e.browser import Browser, apart
+from tests.e2e.people import Typed
+
+from portal_faults.running import DEADLINE, eventually
+from portal_launcher.layout import ROOT
+
+from .conftest import Containers
+
+JOURNEYS = (
+    "tests/e2e/test_journey.py",
+    "tests/e2e/test_accounts.py",
+    "tests/e2e/test_search_and_book.py",
+    "tests/e2e/test_stream.py",
+    "tests/e2e/test_tour.py",
+)
+EACH = (
+    "booking-app",
+    "booking-worker",
+    "gateway-app",
+    "gateway-worker",
+    "identity-app",
+    "identity-worker",
+    "kafka",
+    "mailbox",
+    "postgres",
+)
+"""Every container that runs all the time."""
+
+PEOPLE = 30
+BOOKINGS_A_SECOND = 10
+SECONDS = 60.0
+GONE = 2.0  # seconds that a killed container is away before somebody starts it again
+
+pytestmark = pytest.mark.connected
+
+
+def test_given_a_portal_of_containers_when_people_come_then_at_least_ten_journeys_end_well(
+    containers: Containers, tmp_path: Path
+) -> None:
+    demo = tmp_path / "demo.json"
+    containers.compose("cp", "demo:/demo/demo.json", str(demo))
+    told = {
+        "PORTAL_URL": containers.url,
+        "PORTAL_MAILBOX_URL": containers.mailbox,
+        "PORTAL_DEMO": str(demo),
+    }
+    done = containers.python("-m", "pytest", "-q", *JOURNEYS, **told)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+class People:
+    """They book at a fixed rate, repeat with the same key until they are answered, and cancel again."""
+
+    def __init__(self, browsers: Sequence[Browser], slots: Sequence[str]) -> None:
+        """One slot for each."""
+        self.acknowledged = 0
+        self.answers: Counter[int | str] = Counter()
+        self.held: dict[Browser, str] = {}
+        self._turns = list(zip(browsers, slots, strict=True))
+
+    async def for_seconds(self, seconds: float) -> None:
+        """Book all the time, and hold one visit each in the end."""
+        async with asyncio.TaskGroup() as tasks:
+            for number, (browser, slot) in enumerate(self._turns):
+                tasks.create_task(self._live(browser, slot, number / BOOKINGS_A_SECOND, seconds))
+
+    async def _live(self, browser: Browser, slot: str, first: float, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        due = time.monotonic() + first
+        for number in itertools.count():
+            await asyncio.sleep(due - time.monotonic())
+            if number:
+                await self._insist(browser, f"/api/appointments/{self.held[browser]}/cancellation", {}, 200)
+            key = {"Idempotency-Key": f"{slot} {number}"}
+            answer = await self._insist(browser, "/api/appointments", {"slotId": slot}, 201, **key)
+            self.held[browser] = answer.json()["appointmentId"]
+            self.acknowledged += 1
+            due += len(self._turns) / BOOKINGS_A_SECOND
+            if due > ends:
+                return
+
+    async def _insist(
+        self, browser: Browser, path: str, body: dict[str, str], wanted: int, **headers: str
+    ) -> httpx.Response:
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            try:
+                answer = await browser.post(path, json=body, headers=headers)
+            except httpx.TransportError as error:
+                self.answers[type(error).__name__] += 1
+            else:
+                self.answers[answer.status_code] += 1
+                if answer.status_code != 503:
+                    assert answer.status_code == wanted, answer.text
+                    return answer
+            assert time.monotonic() < deadline, self.answers
+            await asyncio.sleep(0.5)
+
+
+@asynccontextmanager
+async def people(containers: Containers) -> AsyncIterator[People]:
+    typed = Typed()
+    async with AsyncExitStack() as opened:
+        browsers = [await opened.enter_async_context(Browser(containers.url, typed)) for _ in range(PEOPLE)]
+        for browser in browsers:
+            assert (await browser.open_account(typed.person())).status_code == 201
+        slots = apart(await browsers[0].slots("Internist"))
+        assert len(slots) >= PEOPLE
+        yield People(browsers, [slot["slotId"] for slot in slots[:PEOPLE]])
+
+
+async def kill_each_in_turn(containers: Containers) -> None:
+    """Spread the losses over the time."""
+    began = time.monotonic()
+    for number, name in enumerate(EACH):
+        await asyncio.sleep(began + number * SECONDS / len(EACH) - time.monotonic())
+        await asyncio.to_thread(containers.compose, "kill", name)
+        await asyncio.sleep(GONE)
+        await asyncio.to_thread(containers.compose, "start", name)
+
+
+async def all_there(crowd: People) -> bool:
+    """Tell whether everybody sees on both lists what they hold, and nothing else."""
+    for browser, held in crowd.held.items():
+        for path, state in (("/api/appointments", "status"), ("/api/timeline", "state")):
+            answer = await browser.get(path, params={"limit": 100})
+            if answer.status_code != 200 or "Portal-Stale" in answer.headers:
+                return False
+            if [i["appointmentId"] for i in answer.json()["items"] if i[state] != "cancelled"] != [held]:
+                return False
+    return True
+
+
+def verified(containers: Containers, nothing: Path) -> None:
+    """Compare store, topics and views; no portal of processes is in the way."""
+    done = containers.python(ROOT / "portal", "verify", PORTAL_STATE=str(nothing))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(service in done.stdout for service in ("identity", "booking", "gateway"))
+
+
+async def test_given_bookings_when_each_container_is_killed_in_turn_then_nothing_acknowledged_is_lost(
+    containers: Containers, tmp_path: Path
+) -> None:
+    async with people(containers) as crowd:
+        await asyncio.gather(crowd.for_seconds(SECONDS), kill_each_in_turn(containers))
+
+        assert crowd.acknowledged > 0.8 * BOOKINGS_A_SECOND * SECONDS, crowd.answers
+        # Some were hurt by it, or nothing was shown.
+        assert sum(crowd.answers.values()) > crowd.answers[201] + crowd.answers[200]
+        await eventually(lambda: all_there(crowd), "everybody sees what they hold")
+    verified(containers, tmp_path)
+
+
+async def test_given_visits_when_all_goes_down_and_up_again_then_they_are_there(
+    containers: Containers, tmp_path: Path
+) -> None:
+    async with people(containers) as crowd:
+        await crowd.for_seconds(1)
+        containers.compose("down")
+        containers.compose("up", "--detach", "--wait")
+        await eventually(lambda: all_there(crowd), "everybody sees what they hold")
+    verified(containers, tmp_path)
