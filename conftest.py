@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -14,8 +16,6 @@ import asyncpg
 import pytest
 
 from portal_contract.seen import Recorder
-
-ADVICE = "this test needs PostgreSQL and Kafka: run ./portal test (or ./portal test PATH)"
 
 LAST = "test_every_refusal_is_produced.py"
 """Looks back on the whole run."""
@@ -60,12 +60,21 @@ def refusals_seen(request: pytest.FixtureRequest) -> Recorder:
     return request.config.stash[RECORDER]
 
 
-def from_environment(name: str) -> str:
-    """Read what `./portal test` tells its tests, or say how to get it."""
-    value = os.environ.get(name)
-    if value is None:
-        pytest.fail(f"{name} is not set; {ADVICE}", pytrace=False)
-    return value
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Mapping[str, str]]:
+    """Give PostgreSQL and Kafka to the whole run, unless it was given them (portal_launcher.backend)."""
+    if "PORTAL_TEST_KAFKA" in os.environ:
+        yield os.environ
+        return
+    command = [sys.executable, "-m", "portal_launcher.backend"]
+    with subprocess.Popen(  # noqa: S603  our own module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        answer = process.stdout.readline() if process.stdout else ""
+        if not answer:
+            pytest.fail("PostgreSQL and Kafka did not start; standard error says why", pytrace=False)
+        yield json.loads(answer)
+        process.communicate()  # its input ends, and so does the process
 
 
 @pytest.fixture(scope="session")
@@ -78,15 +87,15 @@ def proof() -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def kafka() -> str:
+def kafka(servers: Mapping[str, str]) -> str:
     """Give the bootstrap servers; a test names its own topics."""
-    return from_environment("PORTAL_TEST_KAFKA")
+    return servers["PORTAL_TEST_KAFKA"]
 
 
 @pytest.fixture
-async def database_url() -> AsyncIterator[str]:
+async def database_url(servers: Mapping[str, str]) -> AsyncIterator[str]:
     """Give the address of a fresh, empty database; it is dropped afterwards."""
-    server = from_environment("PORTAL_TEST_DATABASE_URL")
+    server = servers["PORTAL_TEST_DATABASE_URL"]
     name = f"test_{uuid.uuid4().hex}"
     connection = await asyncpg.connect(server)
     try:

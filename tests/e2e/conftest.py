@@ -13,7 +13,7 @@ import os
 import random
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -78,9 +78,9 @@ def typed() -> Typed:
 
 
 @pytest.fixture(scope="session")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+def portal(servers: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
     """Bring up one portal for all tests; it must end well, and leave nothing."""
-    server, kafka = environment("PORTAL_TEST_DATABASE_URL"), environment("PORTAL_TEST_KAFKA")
+    server, kafka = servers["PORTAL_TEST_DATABASE_URL"], servers["PORTAL_TEST_KAFKA"]
     folder = tmp_path_factory.mktemp("portal")
     prefix = f"e2e_{secrets.token_hex(4)}"
     beside(forget_topics(kafka))
@@ -204,10 +204,10 @@ def session_cookies() -> dict[str, str]:
 
 
 def environment(name: str) -> str:
-    """Read what `./portal test` tells its tests."""
+    """Read what the tests of a given portal are told of it."""
     value = os.environ.get(name)
     if value is None:
-        pytest.fail(f"{name} is not set; see docs/operations.md, or run ./portal test --e2e", pytrace=False)
+        pytest.fail(f"{name} is not set; see docs/operations.md", pytrace=False)
     return value
 
 

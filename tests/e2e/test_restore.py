@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -15,7 +16,6 @@ from portal_faults.running import DEADLINE, RunningPortal, eventually
 from portal_launcher.layout import ROOT
 
 from .browser import Browser, Patient, refused
-from .conftest import environment
 
 pytestmark = pytest.mark.connected
 
@@ -76,7 +76,7 @@ async def booked(browser: Browser, service: str) -> str:
 
 
 async def test_given_bookings_database_was_dropped_when_restored_then_store_views_and_booking_are_back(
-    portal: RunningPortal, patient: Patient
+    servers: Mapping[str, str], portal: RunningPortal, patient: Patient
 ) -> None:
     browser = patient.browser
     appointment = await booked(browser, "Ophthalmologist")
@@ -84,7 +84,7 @@ async def test_given_bookings_database_was_dropped_when_restored_then_store_view
     before = await portal.query("booking", "select * from event order by position")
     named = urlsplit(portal.database_urls["booking"])
     database = named.path.removeprefix("/")
-    server = await asyncpg.connect(environment("PORTAL_TEST_DATABASE_URL"))
+    server = await asyncpg.connect(servers["PORTAL_TEST_DATABASE_URL"])
     try:
         await server.execute(f'drop database "{database}" with (force)')
         told = await run(portal, "restore", "booking")

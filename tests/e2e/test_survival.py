@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from portal_launcher.readiness import ask
 from portal_launcher.run_file import ProcessRecord
 
 from .browser import Browser, Patient, apart, refused
-from .conftest import SignUp, environment
+from .conftest import SignUp
 from .people import Typed
 
 pytestmark = pytest.mark.connected
@@ -85,13 +85,13 @@ async def test_given_bookings_under_way_when_the_app_is_killed_then_repeats_find
 
 
 async def test_given_bookings_under_way_when_their_connections_are_cut_then_503_at_worst_and_nothing_lost(
-    portal: RunningPortal, sign_up: SignUp
+    servers: Mapping[str, str], portal: RunningPortal, sign_up: SignUp
 ) -> None:
     patients = [await sign_up() for _ in range(4)]
     wanted = await slots_for(patients, "Internist", 9)
 
     (statuses, appointments), cut = await asyncio.gather(
-        insist(patients, wanted), cut_connections(portal, "booking")
+        insist(patients, wanted), cut_connections(servers["PORTAL_TEST_DATABASE_URL"], portal, "booking")
     )
 
     assert cut > 10
@@ -100,7 +100,7 @@ async def test_given_bookings_under_way_when_their_connections_are_cut_then_503_
 
 
 async def test_given_readers_when_the_connections_of_every_service_are_cut_then_503_at_worst(
-    portal: RunningPortal, sign_up: SignUp
+    servers: Mapping[str, str], portal: RunningPortal, sign_up: SignUp
 ) -> None:
     patients = [await sign_up() for _ in range(3)]
     service = (await patients[0].browser.services())["Internist"]
@@ -117,7 +117,7 @@ async def test_given_readers_when_the_connections_of_every_service_are_cut_then_
                 assert int(answer.headers["Retry-After"]) > 0
 
     reading = asyncio.gather(*(read(p.browser, path) for p in patients for path in paths))
-    ended = await cut_connections(portal, *portal.database_urls)
+    ended = await cut_connections(servers["PORTAL_TEST_DATABASE_URL"], portal, *portal.database_urls)
     over.set()
     await reading
 
@@ -211,9 +211,9 @@ async def on_timeline(browser: Browser, appointment: str) -> bool:
     return answer.status_code == 200 and appointment in [i["appointmentId"] for i in answer.json()["items"]]
 
 
-async def cut_connections(portal: RunningPortal, *services: str) -> int:
+async def cut_connections(server: str, portal: RunningPortal, *services: str) -> int:
     """End every connection of some services, again and again; return how many were ended."""
-    connection = await asyncpg.connect(environment("PORTAL_TEST_DATABASE_URL"))
+    connection = await asyncpg.connect(server)
     roles = [urlsplit(portal.database_urls[service]).username for service in services]
     ended = 0
     try:
