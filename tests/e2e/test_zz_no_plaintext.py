@@ -47,9 +47,9 @@ class Search:
 
     def files(self, paths: Sequence[Path]) -> dict[str, set[bytes]]:
         """Return what stands where."""
-        if not self._found(piece for path in paths for piece in (*pieces(path), b"\n")):
-            return {}
-        return {str(path): found for path in paths if (found := self.file(path))}
+        found = self._found(piece for path in paths for piece in (*pieces(path), b"\n"))
+        texts = {text: needle for text, needle in self._needles.items() if needle in found}
+        return {str(path): there for path in paths if (there := _standing(texts, path))}
 
     def _found(self, haystack: Iterable[bytes]) -> set[bytes]:
         with tempfile.TemporaryDirectory() as folder:
@@ -68,6 +68,17 @@ class Search:
                 grep.stdin.close()
             assert grep.returncode in {0, 1}
             return {self._needles[hit] for hit in set(hits.read_bytes().split(b"\n")) if hit}
+
+
+def _standing(texts: Mapping[bytes, bytes], path: Path) -> set[bytes]:
+    """Look for the few texts that are somewhere at all; one may lie across two pieces."""
+    found: set[bytes] = set()
+    rest = b""
+    for piece in pieces(path) if texts else ():
+        whole = rest + piece.translate(None, b"\0")
+        found |= {needle for text, needle in texts.items() if text in whole}
+        rest = whole[-max(map(len, texts)) :]
+    return found
 
 
 def pieces(path: Path) -> Iterator[bytes]:
@@ -116,14 +127,14 @@ async def test_given_all_that_people_typed_when_every_byte_is_searched_then_none
         "gateway.directory",
     }
     assert public.within(whole(records))
-    opaque = Search([known_patient.patient_id.encode()])
-    assert opaque.files(files["Kafka"]), "keys are not compressed away"
-    assert {record.topic for record in records if opaque.within(record.key or b"")} >= {
+    opaque = known_patient.patient_id.encode()
+    assert Search([opaque]).files(files["Kafka"]), "keys are not compressed away"
+    assert {record.topic for record in records if opaque in (record.key or b"")} >= {
         "booking.events",
         "identity.events",
         "patient.keys",
     }
-    assert any(opaque.within(value) for record in records for _, value in record.headers)
+    assert any(opaque in value for record in records for _, value in record.headers)
     typed_by_hand = tmp_path / "typed"
     typed_by_hand.write_bytes(b"\n".join(needle[:1] + b"\0" + needle[1:] for needle in sorted(needles)))
     assert search.file(typed_by_hand) == needles
