@@ -112,14 +112,15 @@ def test_given_a_container_when_told_to_stop_then_it_ends_by_itself(service: str
     make_container_secrets(SECRETS)
     # Live without any server; `init` would hide a process that does not hear signals.
     name = f"portal-test-{service}"
-    run = ("compose", "run", "--detach", "--no-deps", "--name", name, f"{service}-worker")
-    docker(*run)
+    compose = ("compose", "--project-name", name)
+    docker(*compose, "run", "--detach", "--no-deps", "--name", name, f"{service}-worker")
     try:
         docker("exec", name, "python", "-c", LIVE)
         docker("stop", "--time", "20", name)
         assert docker("inspect", "--format", "{{.State.ExitCode}}", name).strip() == "0"
     finally:
         docker("rm", "--force", name)
+        docker(*compose, "down", "--volumes")
 
 
 LIVE = """
