@@ -18,7 +18,7 @@ from tests.e2e.people import Typed
 from portal_faults.running import DEADLINE, eventually
 from portal_launcher.layout import ROOT
 
-from .conftest import Containers
+from .conftest import Containers, docker
 
 JOURNEYS = (
     "tests/e2e/test_journey.py",
@@ -39,6 +39,8 @@ EACH = (
     "kafka",
 )
 """Every container that runs all the time; workers before what keeps work from them while it is away."""
+
+TWICE = ("booking-app", "booking-worker")
 
 PEOPLE = 30
 BOOKINGS_A_SECOND = 10
@@ -73,6 +75,7 @@ class People:
         self.acknowledged = 0
         self.answers: Counter[int | str] = Counter()
         self.held: dict[Browser, str] = {}
+        self.browsers = browsers
         self._turns = list(zip(browsers, slots, strict=True))
 
     async def for_seconds(self, seconds: float) -> None:
@@ -156,6 +159,20 @@ async def all_there(crowd: People) -> bool:
     return True
 
 
+def figure(container: str, wanted: str) -> float:
+    """Add up what a container says under the names that begin so."""
+    shown = docker("exec", container, "python", "-c", FIGURES)
+    return sum(float(line.rpartition(" ")[2]) for line in shown.splitlines() if line.startswith(wanted))
+
+
+FIGURES = """
+import urllib.request
+print(urllib.request.urlopen("http://127.0.0.1:9100/metrics", timeout=5).read().decode())
+"""
+APPOINTMENTS_READ = 'portal_http_request_duration_seconds_count{method="GET",route="/appointments"'
+OWNER = "portal_relay_owner"
+
+
 def verified(containers: Containers, nothing: Path) -> None:
     """Compare store, topics and views; no portal of processes is in the way."""
     done = containers.python(ROOT / "portal", "verify", PORTAL_STATE=str(nothing))
@@ -175,6 +192,36 @@ async def test_given_bookings_when_each_container_is_killed_or_restarted_then_no
         assert sum(crowd.answers.values()) > crowd.answers[201] + crowd.answers[200]
         await eventually(lambda: all_there(crowd), "everybody sees what they hold")
     verified(containers, tmp_path)
+
+
+async def test_given_two_of_each_of_booking_when_one_of_each_dies_then_the_others_do_its_work(
+    containers: Containers, tmp_path: Path
+) -> None:
+    containers.compose("up", "--detach", "--wait", *(f"--scale={name}=2" for name in TWICE))
+    try:
+        twins = {name: containers.compose("ps", "--quiet", name).split() for name in TWICE}
+        assert [len(ids) for ids in twins.values()] == [2, 2]
+        async with people(containers) as crowd:
+
+            async def both_answer() -> bool:
+                await asyncio.gather(*(browser.items("/api/appointments") for browser in crowd.browsers))
+                return all(figure(app, APPOINTMENTS_READ) for app in twins["booking-app"])
+
+            await eventually(both_answer, "each app answers")
+            assert sorted(figure(worker, OWNER) for worker in twins["booking-worker"]) == [0, 1]
+
+            async def one_of_each_dies() -> None:
+                await asyncio.sleep(5)
+                owner = max(twins["booking-worker"], key=lambda worker: figure(worker, OWNER))
+                docker("kill", twins["booking-app"][0], owner)
+
+            await asyncio.gather(crowd.for_seconds(20), one_of_each_dies())
+            await eventually(lambda: all_there(crowd), "everybody sees what they hold")
+            left = [len(containers.compose("ps", "--quiet", name).split()) for name in TWICE]
+            assert left == [1, 1]
+        verified(containers, tmp_path)
+    finally:
+        containers.compose("up", "--detach", "--wait", "--remove-orphans")
 
 
 async def test_given_visits_when_all_goes_down_and_up_again_then_they_are_there(

@@ -107,34 +107,35 @@ async def test_hazard_a_view_does_not_go_on_then_its_time_stands_still_until_it_
 async def test_hazard_a_view_is_some_records_behind_whenever_asked_then_it_is_not_stale(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looking, number, ranges, handle = False, 0, Consumers.ranges, ViewConsumption.handle
+    number, ranges, handle = 0, Consumers.ranges, ViewConsumption.handle
+    not_asked = asyncio.Event()
 
-    async def handle_unless_looked_at(
+    async def handle_when_nobody_asks(
         consumption: ViewConsumption[Any], batches: Mapping[Partition, Sequence[Incoming]]
     ) -> Mapping[Partition, int]:
-        # Not by an error: after a few of these it pauses for longer than it is left alone.
-        if not looking:
-            return await handle(consumption, batches)
-        await asyncio.sleep(0.02)
-        return {tp: records[0].offset for tp, records in batches.items()}
+        await not_asked.wait()
+        return await handle(consumption, batches)
 
     async def publish_and_ask(consumers: Consumers, one: int) -> Mapping[Partition, Range]:
-        nonlocal looking, number
-        looking, number = True, number + 1
+        nonlocal number
+        not_asked.clear()
+        number += 1
         await _publish(log, [number])
         return await ranges(consumers, one)
 
     async def note_and_go_on(*told: Any) -> None:
-        nonlocal looking
         await note(*told)
-        looking = False
+        not_asked.set()
 
     monkeypatch.setattr(Consumers, "ranges", publish_and_ask)
     monkeypatch.setattr(project, "note", note_and_go_on)
-    monkeypatch.setattr(ViewConsumption, "handle", handle_unless_looked_at)
+    monkeypatch.setattr(ViewConsumption, "handle", handle_when_nobody_asks)
     async with following(log, effects(log.counted)), _known(log) as known:
         for _ in range(3):
             await _fresh_since(known, datetime.now(UTC))
+        # What waits when all is stopped would wait for ever.
+        monkeypatch.setattr(Consumers, "ranges", ranges)
+        not_asked.set()
 
 
 async def test_given_a_batch_holds_the_place_when_the_time_is_written_then_it_waits_its_turn(
