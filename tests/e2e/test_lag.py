@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from portal_faults.running import RunningPortal, eventually
-from portal_launcher.layout import ROOT
 
 from .browser import Patient
 from .people import Typed
@@ -42,14 +39,7 @@ async def counted(portal: RunningPortal, name: str, metric: str, *labels: str) -
 
 def lag(portal: RunningPortal) -> tuple[int, dict[str, dict[str, object]]]:
     """Ask as an operator does; return the exit code and what each service said."""
-    said = subprocess.run(
-        [sys.executable, str(ROOT / "portal"), "lag", "--json"],
-        cwd=ROOT,
-        env=portal.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    said = portal.tell("lag", "--json")
     found = [json.loads(line) for line in said.stdout.splitlines()]
     return said.returncode, {each["service"]: each for each in found}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +16,6 @@ import pytest
 
 from portal_eventstore.rebuild.digest import SETTINGS, digest
 from portal_faults.running import DEADLINE, RunningPortal, eventually
-from portal_launcher.layout import ROOT
 
 from .browser import Browser, Patient, apart
 from .conftest import SignUp
@@ -31,21 +28,9 @@ READERS = 4
 VIEWED = ("booking", "gateway")
 
 
-def portal_command(portal: RunningPortal, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "portal"), *arguments],
-        cwd=ROOT,
-        env=portal.environment,
-        capture_output=True,
-        text=True,
-        timeout=5 * DEADLINE,
-        check=False,
-    )
-
-
 async def rebuild(portal: RunningPortal, view: str) -> str:
     """Return what the command says in the end."""
-    done = await asyncio.to_thread(portal_command, portal, "rebuild", view)
+    done = await asyncio.to_thread(portal.tell, "rebuild", view)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

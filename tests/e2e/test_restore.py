@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -13,27 +11,10 @@ import httpx
 import pytest
 
 from portal_faults.running import DEADLINE, RunningPortal, eventually
-from portal_launcher.layout import ROOT
 
 from .browser import Browser, Patient, refused
 
 pytestmark = pytest.mark.connected
-
-
-def command(portal: RunningPortal, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "portal"), *arguments],
-        cwd=ROOT,
-        env=portal.environment,
-        capture_output=True,
-        text=True,
-        timeout=5 * DEADLINE,
-        check=False,
-    )
-
-
-async def run(portal: RunningPortal, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(command, portal, *arguments)
 
 
 async def missing(portal: RunningPortal, process: str) -> list[str]:
@@ -87,14 +68,14 @@ async def test_given_bookings_database_was_dropped_when_restored_then_store_view
     server = await asyncpg.connect(servers["PORTAL_TEST_DATABASE_URL"])
     try:
         await server.execute(f'drop database "{database}" with (force)')
-        told = await run(portal, "restore", "booking")
+        told = await asyncio.to_thread(portal.tell, "restore", "booking")
         assert told.returncode != 0
         assert "booking's database, or its role, does not exist" in told.stdout + told.stderr
         await server.execute(f'create database "{database}" owner "{named.username}"')
     finally:
         await server.close()
 
-    restored = await run(portal, "restore", "booking")
+    restored = await asyncio.to_thread(portal.tell, "restore", "booking")
 
     assert restored.returncode == 0, restored.stdout + restored.stderr
     assert f"{len(before):,} events imported" in restored.stdout
@@ -108,7 +89,7 @@ async def test_given_bookings_database_was_dropped_when_restored_then_store_view
         another,
     )
     assert row["position"] > head
-    verified = await run(portal, "verify", "booking")
+    verified = await asyncio.to_thread(portal.tell, "verify", "booking")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -148,10 +129,10 @@ async def test_given_an_older_backup_was_put_back_when_written_then_refused_by_n
     assert answer.headers["Retry-After"]
     assert [item["appointmentId"] for item in await browser.items("/api/appointments")] == [appointment]
 
-    restored = await run(portal, "restore", "booking")
+    restored = await asyncio.to_thread(portal.tell, "restore", "booking")
 
     assert restored.returncode == 0, restored.stdout + restored.stderr
     await is_ready_again(portal)
     assert await booked(browser, "Dermatologist")
-    verified = await run(portal, "verify", "booking")
+    verified = await asyncio.to_thread(portal.tell, "verify", "booking")
     assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -121,20 +121,24 @@ class RunningPortal:
         """Stop it as `./portal down` does, and see that it ends well and leaves no process."""
         process = self._launcher()
         children = self.run().processes
-        down = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, str(ROOT / "portal"), "down"],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
+        down = self.tell("down")
         require(down.returncode == 0, down.stdout + down.stderr)
         require(process.wait(DEADLINE) == 0, self.said())
         left = {child.name: group_members(child.pid) for child in children if group_members(child.pid)}
         require(not left, f"processes were left: {left}")
         require(not (self.state / "run.json").exists(), "run.json was left")
+
+    def tell(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `./portal` with these arguments on it, and return what it said. Not for the event loop."""
+        return subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, str(ROOT / "portal"), *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=5 * DEADLINE,
+            check=False,
+        )
 
     def has_ended(self) -> bool:
         """Tell whether the launcher is gone."""
