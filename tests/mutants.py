@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _IGNORE = "--ignore="
+_PATIENCE = 900.0  # seconds a test: the people of a portal that never answers again give up after 300
 
 
 def mutants(asked: Sequence[str] = ()) -> dict[str, str]:
@@ -27,15 +28,27 @@ def mutants(asked: Sequence[str] = ()) -> dict[str, str]:
 
 
 def run(tests: Sequence[str], mutant: str | None) -> int:
-    """Run tests in a process of their own and return pytest's exit code; told only without a bug."""
+    """Run tests in a process of their own and return pytest's exit code, -1 when they do not end.
+
+    What pytest says is told only without a bug.
+    """
     environment = {k: v for k, v in os.environ.items() if k != "PORTAL_MUTANT"}
     if mutant is not None:
         environment["PORTAL_MUTANT"] = mutant
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     told = None if mutant is None else subprocess.DEVNULL
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=told, stderr=told, check=False, timeout=300 * len(tests)
-    ).returncode
+    try:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=told,
+            stderr=told,
+            check=False,
+            timeout=_PATIENCE * len(tests),
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return -1
 
 
 def main() -> int:
