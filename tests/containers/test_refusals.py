@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from testcontainers.core.config import testcontainers_config
 
 from portal_launcher import throwaway_containers
 from portal_launcher.faults import DID_NOT_START, Fault
@@ -31,8 +32,17 @@ def compose(folder: Path, *arguments: str, **told: str) -> subprocess.CompletedP
     )
 
 
-def test_given_no_image_when_a_test_wants_servers_then_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throwaway_containers, "POSTGRES", "portal-no-such-image:1")
+@pytest.mark.parametrize("reaped", [False, True])
+def test_given_no_image_when_a_test_wants_servers_then_it_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    reaped: bool,  # noqa: FBT001
+) -> None:
+    # With testcontainers' reaper, its image is the first that is wanted.
+    monkeypatch.setattr(testcontainers_config, "ryuk_disabled", not reaped)
+    monkeypatch.setattr(testcontainers_config, "ryuk_image", "portal-no-such-image:1")
+    monkeypatch.setattr(
+        throwaway_containers, "POSTGRES", "postgres:17" if reaped else "portal-no-such-image:1"
+    )
     with (
         pytest.raises(
             Fault, match=r"^portal-no-such-image:1 cannot be had or started \(.*=local needs none\.$"

@@ -19,7 +19,8 @@ from typing import Self
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from testcontainers.community.postgres import PostgresContainer
-from testcontainers.core.container import DockerContainer
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer, Reaper
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from portal_launcher.faults import DID_NOT_START, NO_DOCKER, Fault
@@ -126,9 +127,14 @@ def throwaway_containers(overrides: Mapping[str, str]) -> Iterator[dict[str, str
     kafka = ApacheKafka(KAFKA, data["kafka"], data["logs"])
     try:
         with contextlib.ExitStack() as running:
+            if not testcontainers_config.ryuk_disabled:
+                # What removes the others if this process is killed: an image of its own.
+                with _started(testcontainers_config.ryuk_image):
+                    Reaper.get_instance()
             for container in (postgres, kafka):
                 running.callback(container.stop)
-                _start(container)
+                with _started(container.image):
+                    container.start()
             yield {
                 "PORTAL_TEST_DATABASE_URL": f"{postgres.get_connection_url()}?sslmode=disable",
                 "PORTAL_TEST_KAFKA": kafka.bootstrap_servers,
@@ -140,14 +146,16 @@ def throwaway_containers(overrides: Mapping[str, str]) -> Iterator[dict[str, str
         shutil.rmtree(state)
 
 
-def _start(container: DockerContainer) -> None:
+@contextlib.contextmanager
+def _started(image: str) -> Iterator[None]:
+    """Say in a sentence why a container of `image` did not start in the block."""
     try:
-        container.start()
+        yield
     except (ImageNotFound, APIError) as error:
         reason = error.explanation or str(error)
         raise Fault(
             DID_NOT_START,
-            f"{container.image} cannot be had or started ({reason}); PORTAL_TEST_BACKEND=local needs none.",
+            f"{image} cannot be had or started ({reason}); PORTAL_TEST_BACKEND=local needs none.",
         ) from error
     except TimeoutError as error:
-        raise Fault(DID_NOT_START, f"{container.image} did not start within {_PATIENCE} s.") from error
+        raise Fault(DID_NOT_START, f"{image} did not start within {_PATIENCE} s.") from error
