@@ -17,7 +17,7 @@ import pytest
 from portal_eventstore.rebuild.digest import SETTINGS, digest
 from portal_faults.running import DEADLINE, RunningPortal, eventually
 
-from .browser import Browser, Patient, apart
+from .browser import Browser, Patient, Sent, apart
 from .conftest import SignUp
 
 pytestmark = pytest.mark.connected
@@ -104,18 +104,10 @@ async def test_given_people_book_cancel_and_read_when_the_timeline_is_rebuilt_th
     await eventually(lambda: portal.query("identity", unsent), "all mails are sent")
     mails = len(list(portal.mails.iterdir()))
     told: list[str] = []
-    listener = await asyncpg.connect(portal.database_urls["gateway"])
-    await listener.add_listener("timeline", lambda *heard: told.extend(heard[-1].split()))
-    stream = await patient.browser.follow()
-    ready = await stream.next()
-    assert ready is not None
-    assert ready.event == "ready"
-    heard = asyncio.create_task(stream.next(within=10 * DEADLINE))
-
-    async with crowd.at_work():
+    async with listener(portal, told) as connection, followed(patient.browser) as heard, crowd.at_work():
         said = await rebuild(portal, "gateway/timeline")
         assert "equal to the tables before" in said, said
-        await listener.execute(
+        await connection.execute(
             "update timeline set minutes = minutes + 1 where patient_id = $1", UUID(patient.patient_id)
         )
         said = await rebuild(portal, "gateway/timeline")
@@ -132,10 +124,33 @@ async def test_given_people_book_cancel_and_read_when_the_timeline_is_rebuilt_th
     assert patient.patient_id not in told
     assert told != []
     assert len(list(portal.mails.iterdir())) == mails
-    heard.cancel()
-    await asyncio.gather(heard, return_exceptions=True)
-    await stream.close()
-    await listener.close()
+
+
+@asynccontextmanager
+async def listener(portal: RunningPortal, told: list[str]) -> AsyncIterator[asyncpg.Connection]:
+    """Note whose timelines the gateway's processes are told of; give the connection."""
+    connection = await asyncpg.connect(portal.database_urls["gateway"])
+    try:
+        await connection.add_listener("timeline", lambda *heard: told.extend(heard[-1].split()))
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def followed(browser: Browser) -> AsyncIterator[asyncio.Task[Sent | None]]:
+    """Give what comes next on a person's open stream."""
+    stream = await browser.follow()
+    ready = await stream.next()
+    assert ready is not None
+    assert ready.event == "ready"
+    heard = asyncio.create_task(stream.next(within=10 * DEADLINE))
+    try:
+        yield heard
+    finally:
+        heard.cancel()
+        await asyncio.gather(heard, return_exceptions=True)
+        await stream.close()
 
 
 async def test_given_all_tables_of_the_views_are_dropped_when_restarted_then_they_are_there_again(
