@@ -115,7 +115,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _RACES + "test_given_boundary_of_two_tags_when_one_is_under_way_then_its_conflict_is_not_lost",
     ),
     "an unconditional append skips the lock": (
-        _rewrite((_LOCK, "    if cardinality(c_group) > 0 then" + _LOCK.strip() + " end if;\n")),
+        _rewrite((_LOCK, "    if cardinality(c_group) > 0 then " + _LOCK.strip() + " end if;\n")),
         _RACES + "test_given_append_under_way_when_another_commits_then_no_reader_misses_the_first[False]",
     ),
     "after from another read than the one that fed the decision": (
