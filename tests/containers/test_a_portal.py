@@ -211,7 +211,7 @@ async def test_given_two_of_each_of_booking_when_one_of_each_dies_then_the_other
             assert sorted(figure(worker, OWNER) for worker in twins["booking-worker"]) == [0, 1]
 
             async def one_of_each_dies() -> None:
-                await asyncio.sleep(5)
+                await asyncio.sleep(5)  # seconds of the twenty: people are at work by then
                 owner = max(twins["booking-worker"], key=lambda worker: figure(worker, OWNER))
                 docker("kill", twins["booking-app"][0], owner)
 
