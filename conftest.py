@@ -37,7 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave httpx as it was."""
-    config.stash[RECORDER].stop()
+    if RECORDER in config.stash:
+        config.stash[RECORDER].stop()
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:

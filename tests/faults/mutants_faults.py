@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import asyncpg
 
+from gateway.upstream import Upstream
 from portal_chassis import problems
-from portal_eventstore import consume, postgres
+from portal_eventstore import consume, kafka, postgres
 from portal_eventstore.decision import StoreUnavailable
 from portal_eventstore.relay import publish
 from portal_eventstore.relay.unacknowledged import Unacknowledged
 from portal_eventstore.store import Append
-from portal_eventstore.testing.planting import reword
+from portal_eventstore.testing.planting import reword, rewrite
 
 _FOLDER: Final = "tests/faults/"
 _WHEN: Final = "::test_given_"
@@ -22,6 +23,7 @@ _KILLED: Final = (
     f"{_FOLDER}test_processes_die.py{_WHEN}twenty_clients_when_a_process_is_killed_then_nothing_acknowledged"
     "_is_lost"
 )
+_PAUSED: Final = _KILLED.replace("a_process_is_killed", "a_process_stands_still")
 
 
 def published_before_acknowledged() -> None:
@@ -77,6 +79,21 @@ def never_connected_again() -> None:
     postgres.PostgresStore._retrying = give_up  # type: ignore[method-assign]
 
 
+def partitions_given_up_for_good() -> None:
+    """A worker that its group took for dead gets its partitions back, and reads them no more."""
+    assigned = kafka._SeekToStored.on_partitions_assigned
+    before: set[int] = set()
+
+    async def once(self: Any, partitions: Any) -> None:
+        if id(self) in before:
+            self.consumer().pause(*partitions)
+            return
+        before.add(id(self))
+        await assigned(self, partitions)
+
+    kafka._SeekToStored.on_partitions_assigned = once  # type: ignore[assignment,method-assign]
+
+
 def full_disk_is_a_fault() -> None:
     """A full disk is answered 500, by the store as by every other reader of the database."""
     for module, name in ((postgres, "_REFUSED"), (problems, "_DATABASE_GONE")):
@@ -101,6 +118,13 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         ),
     ),
     "never connected again, in a portal": (never_connected_again, f"{_KILLED}[postgres]"),
+    "partitions given up for good, in a portal": (partitions_given_up_for_good, f"{_PAUSED}[gateway-worker]"),
+    "a silent service is taken for a broken one, in a portal": (
+        rewrite(
+            Upstream.ask, "aiohttp.ClientResponseError) as", "aiohttp.ClientResponseError, TimeoutError) as"
+        ),
+        f"{_PAUSED}[booking]",
+    ),
     "full disk is a fault, in a portal": (
         full_disk_is_a_fault,
         (

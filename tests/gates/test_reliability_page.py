@@ -1,10 +1,10 @@
 """Does every hazard on the reliability page have a test, and a planted bug that this test catches?"""
 
 import re
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+from tests.mutants import mutants
 
 from .test_architecture_page import missing
 
@@ -27,17 +27,6 @@ SECTIONS = (
 _RULES = 13
 
 
-def planted() -> dict[str, str]:
-    """Return every planted bug with the id of the test that catches it."""
-    spec = spec_from_file_location("mutants", ROOT / "tests" / "mutants.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: dict[str, str] = module.mutants()
-    return found
-
-
 def named(cell: str) -> list[str]:
     """Return what a cell names."""
     return re.findall(r"`([^`]+)`", cell)
@@ -52,7 +41,7 @@ def test_given_a_hazard_when_its_tests_are_looked_for_then_they_are_there(cells:
 
 
 def test_given_the_page_when_its_planted_bugs_are_looked_for_then_a_test_of_their_line_catches_each() -> None:
-    known = planted()
+    known = mutants()
     for hazard, _, tests, bugs in HAZARDS:
         assert named(bugs), hazard
         for bug in named(bugs):

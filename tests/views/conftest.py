@@ -1,11 +1,10 @@
 """Which bug is planted in this run?"""
 
-import os
+from pathlib import Path
 
-from .mutants_views import MUTANTS
+from portal_eventstore.testing.planting import plant_named
 
 
 def pytest_configure() -> None:
     """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
-    plant, _ = MUTANTS.get(os.environ.get("PORTAL_MUTANT", ""), (lambda: None, ""))
-    plant()
+    plant_named(Path(__file__).parent)

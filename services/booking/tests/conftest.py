@@ -4,7 +4,6 @@ import base64
 import os
 from collections.abc import AsyncIterator
 from functools import partial
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,26 +25,16 @@ from portal_eventstore.editions import create_tables
 from portal_eventstore.keys.key_ring import keys_view
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import MIGRATIONS
+from portal_eventstore.testing.planting import plant_named
 from portal_eventstore.view import view_of
 
 from .facts import wanted
 from .house import Gate, House, open_network, opened_house, project
 
-_HERE = Path(__file__).parent
-
 
 def pytest_configure() -> None:
     """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
-    name = os.environ.get("PORTAL_MUTANT")
-    for path in sorted(_HERE.glob("mutants_*.py")) if name else ():
-        spec = spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        if name in module.MUTANTS:
-            plant, _ = module.MUTANTS[name]
-            plant()
+    plant_named(Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Between which services, clock and sessions does a gateway under test stand?"""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -27,9 +26,7 @@ from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.app import create_app
 from portal_eventstore.freshness import Freshness
-
-from .mutants_gateway import MUTANTS
-from .mutants_sessions import MUTANTS as OF_SESSIONS
+from portal_eventstore.testing.planting import plant_named
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CSRF = {"X-Portal-CSRF": "1"}
@@ -37,8 +34,7 @@ CSRF = {"X-Portal-CSRF": "1"}
 
 def pytest_configure() -> None:
     """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
-    plant, _ = (MUTANTS | OF_SESSIONS).get(os.environ.get("PORTAL_MUTANT", ""), (lambda: None, ""))
-    plant()
+    plant_named(Path(__file__).parent)
 
 
 class SetClock:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -40,6 +39,7 @@ from portal_eventstore.execute import Decider
 from portal_eventstore.keys.issue_keys import KeyPublisher
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import PostgresStore
+from portal_eventstore.testing.planting import plant_named
 
 from .doubles import (
     MemoryAttempts,
@@ -160,16 +160,7 @@ def text_of(mail: EmailMessage) -> str:
 
 def pytest_configure() -> None:
     """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
-    name = os.environ.get("PORTAL_MUTANT")
-    for path in sorted(Path(__file__).parent.glob("mutants_*.py")) if name else ():
-        spec = spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        if name in module.MUTANTS:
-            plant, _ = module.MUTANTS[name]
-            plant()
+    plant_named(Path(__file__).parent)
 
 
 def write_key(path: Path) -> Path:

@@ -5,7 +5,6 @@ It dies in the handler, or in reading the record (WHERE is `handle` or `read`). 
 
 import asyncio
 import os
-import runpy
 import sys
 import uuid
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import Any
 
 from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.kafka import Incoming
+from portal_eventstore.testing.planting import plant_named
 from portal_eventstore.testing.poison import Poisoned, poisoned
 from portal_eventstore.view import Parsed, Received, View
 
@@ -49,14 +49,6 @@ def innocent(view: View[Received]) -> View[Received]:
     return replace(view, name="innocent", apply=apply)
 
 
-def plant() -> None:
-    """Plant the bug that the test is run against: here, too, it must not go unseen."""
-    mutants = runpy.run_path(str(Path(__file__).with_name("mutants_parking.py")))["MUTANTS"]
-    name = os.environ.get("PORTAL_MUTANT")
-    if name in mutants:
-        mutants[name][0]()
-
-
 async def main() -> None:
     database_url, owner, position, where = sys.argv[1:]
     async with poisoned(database_url, owner) as topic:
@@ -68,5 +60,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    plant()
+    plant_named(Path(__file__).parent)  # here, too, a planted bug must not go unseen
     asyncio.run(main())

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from portal_eventstore import editions
-from portal_eventstore.rebuild import build, digest, lock, switch, tables
+from portal_eventstore.parking import parked
+from portal_eventstore.rebuild import digest, lock, switch, tables
 from portal_eventstore.rebuild.build import Build
 from portal_eventstore.testing.planting import reword, rewrite
 
@@ -48,7 +49,7 @@ MUTANTS: Final[dict[str, tuple[Callable[[], None], str]]] = {
         _FAULTS + "a_rebuild_runs_when_another_begins_then_it_says_so_and_leaves_it_alone",
     ),
     "discarded events met again": (
-        reword(build, "_DISCARDED", "status = 'discarded'", "status = 'forgotten'"),
+        reword(parked, "_DISCARDED", "status = 'discarded'", "status = 'forgotten'"),
         _FAULTS + "an_event_that_cannot_be_folded_when_rebuilt_then_it_alone_is_parked_with_its_key",
     ),
     "parked under the build's name": (

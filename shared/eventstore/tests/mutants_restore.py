@@ -62,7 +62,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         + "given_a_decider_that_knew_a_state_when_the_store_was_replaced_then_it_decides_on_what_is_there",
     ),
     "sequence that stays behind": (
-        reword(store, "_RAISE", "greatest($1, ", "greatest($1 - $1 + 1, "),
+        reword(store, "_RAISE", "greatest($1, ", "greatest(least($1, 1), "),
         _RESTORE + "given_a_lost_database_when_restored_then_every_column_of_every_row_is_as_it_was",
     ),
     "half an append kept": (

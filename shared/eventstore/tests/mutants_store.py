@@ -60,7 +60,7 @@ def _answer_from_a_cached_state() -> None:
     read = execute.Decider._read
 
     async def read_only_what_is_unknown(self: Any, session: Any, waiting: Any) -> Any:
-        if all((id(w.decision), w.boundary) in self._cache for w in waiting):
+        if all((id(w.decision), w.boundary) in self._cache and not w.rounds for w in waiting):
             return {
                 (id(w.decision), w.boundary): self._cache[id(w.decision), w.boundary][1] for w in waiting
             }, {}

@@ -79,7 +79,7 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         _FRESH + "given_a_partition_that_nobody_has_followed_yet_then_the_view_is_not_complete",
     ),
     "a place beyond the end is fresh": (
-        rewrite(project.Projector._look, "and before[tp].next_offset <= r.end", ""),
+        rewrite(project.Projector._look, "and before[tp].next_offset <= range_.end", ""),
         _FRESH + "hazard_a_topic_was_made_anew_then_the_view_is_not_fresh",
     ),
     "what was not published is taken for seen": (

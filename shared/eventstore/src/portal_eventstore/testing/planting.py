@@ -28,17 +28,18 @@ def plant_named(folder: Path) -> None:
 
 
 def rewrite(function: Any, old: str, new: str) -> Callable[[], None]:
-    """Plant other code into a function or a method."""
+    """Plant other code into a function or a method, beneath its decorators."""
 
     def plant() -> None:
-        if not isinstance(function, FunctionType):
+        bare = inspect.unwrap(function)
+        if not isinstance(bare, FunctionType):
             raise TypeError(f"not a function: {function!r}")
-        text = inspect.getsource(function)
+        text = inspect.getsource(bare)
         changed, method = _changed(text, old, new), text.startswith(" ")
-        namespace = dict(function.__globals__)
+        namespace = dict(bare.__globals__)
         exec(f"class Held:\n{changed}" if method else changed, namespace)  # noqa: S102  our own text
         holder = vars(namespace["Held"]) if method else namespace
-        function.__code__ = holder[function.__name__].__code__
+        bare.__code__ = inspect.unwrap(holder[bare.__name__]).__code__
 
     return plant
 
