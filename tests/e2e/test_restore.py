@@ -36,11 +36,12 @@ async def all_published(portal: RunningPortal) -> int:
     return await eventually(published, "everything is published")
 
 
-async def is_ready_again(portal: RunningPortal) -> None:
+async def is_ready_again(portal: RunningPortal, browser: Browser) -> None:
     async def ready() -> bool:
         return not await missing(portal, "booking") and not await missing(portal, "booking-worker")
 
     await eventually(ready, "booking is ready", 2 * DEADLINE)
+    await browser.up_to_date(portal)
 
 
 async def booked(browser: Browser, service: str) -> str:
@@ -80,7 +81,7 @@ async def test_given_bookings_database_was_dropped_when_restored_then_store_view
     assert restored.returncode == 0, restored.stdout + restored.stderr
     assert f"{len(before):,} events imported" in restored.stdout
     assert await portal.query("booking", "select * from event order by position") == before
-    await is_ready_again(portal)
+    await is_ready_again(portal, browser)
     assert [item["appointmentId"] for item in await browser.items("/api/appointments")] == [appointment]
     another = await booked(browser, "Dermatologist")
     [row] = await portal.query(
@@ -132,7 +133,7 @@ async def test_given_an_older_backup_was_put_back_when_written_then_refused_by_n
     restored = await asyncio.to_thread(portal.tell, "restore", "booking")
 
     assert restored.returncode == 0, restored.stdout + restored.stderr
-    await is_ready_again(portal)
+    await is_ready_again(portal, browser)
     assert await booked(browser, "Dermatologist")
     verified = await asyncio.to_thread(portal.tell, "verify", "booking")
     assert verified.returncode == 0, verified.stdout + verified.stderr

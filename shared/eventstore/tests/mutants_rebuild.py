@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from portal_eventstore import editions
 from portal_eventstore.parking import parked
-from portal_eventstore.rebuild import digest, lock, switch, tables
+from portal_eventstore.rebuild import compare, digest, lock, switch, tables
 from portal_eventstore.rebuild.build import Build
 from portal_eventstore.testing.planting import reword, rewrite
 
@@ -47,6 +47,10 @@ MUTANTS: Final[dict[str, tuple[Callable[[], None], str]]] = {
     "one rebuild too many": (
         one_rebuild_too_many,
         _FAULTS + "a_rebuild_runs_when_another_begins_then_it_says_so_and_leaves_it_alone",
+    ),
+    "tables that nobody follows are waited for": (
+        rewrite(compare._not_comparable_yet, "if not places:", "if False:"),
+        _REBUILD + "tables_that_nobody_follows_yet_when_rebuilt_then_they_are_not_waited_for",
     ),
     "discarded events met again": (
         reword(parked, "_DISCARDED", "status = 'discarded'", "status = 'forgotten'"),

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from portal_events.stored import StoredEvent
+from portal_eventstore.editions import create_tables
 from portal_eventstore.project import Projector
 from portal_eventstore.rebuild.rebuild import compare, rebuild
 from portal_eventstore.testing.kafka_log import Log, opened_log
@@ -109,6 +110,17 @@ async def test_given_a_followed_view_when_rebuilt_then_equal_and_followed_on_and
         assert told != []
     assert await times(log) == 449
     await listener.close()
+
+
+async def test_given_tables_that_nobody_follows_yet_when_rebuilt_then_they_are_not_waited_for(
+    log: Log,
+) -> None:
+    view = tally(log)
+    await create_tables(log.pool, [view])
+    await log.publish(events(log, 1, 100))
+    rebuilt = await rebuild(log.database_url, log.servers, view)
+    assert rebuilt.comparison.why_not == "nobody has followed the live tables yet"
+    assert rebuilt.records == await times(log) == 99
 
 
 async def test_given_one_cell_was_altered_when_rebuilt_then_the_row_is_named_and_mended(log: Log) -> None:

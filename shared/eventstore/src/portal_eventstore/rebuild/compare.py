@@ -65,13 +65,11 @@ async def compare_with_live(build: Build, following: Following, view: str, datab
     """Compare the build with the live tables of `view`."""
     tables = await tables_in(build.pool, build.name)
     async with _live(database_url) as live:
-        why_not = await _incomparable(live, view, build)
-        if why_not is None and not await _comparable_places(following, view, live):
-            why_not = "the live tables are behind the build and do not catch up"
+        why_not = await _incomparable(live, view, build) or await _not_comparable_yet(following, view, live)
         if why_not is not None:
             built = await _digests(build.pool, build.name, tables)
             return Comparison(view, digest_of(built), (), why_not, _rows(built))
-        # The snapshot began in _comparable_places.
+        # The snapshot began in _not_comparable_yet.
         built, standing = await asyncio.gather(
             _digests(build.pool, build.name, tables), _digests_of(live, PUBLIC, tables)
         )
@@ -116,8 +114,11 @@ async def _incomparable(live: Any, view: str, build: Build) -> str | None:
     return None
 
 
-async def _comparable_places(following: Following, view: str, live: Any) -> bool:
-    """Begin a snapshot of the live tables that the build can be brought to, and bring it there."""
+async def _not_comparable_yet(following: Following, view: str, live: Any) -> str | None:
+    """Begin a snapshot of the live tables that the build can be brought to, and bring it there.
+
+    Waits for live tables that are behind; not where nobody has begun to follow them, as after a restore.
+    """
     clock = asyncio.get_running_loop().time
     seen: dict[Partition, int] = {}
     deadline = clock() + _PATIENCE
@@ -126,12 +127,14 @@ async def _comparable_places(following: Following, view: str, live: Any) -> bool
         places = {(row[0], row[1]): row[2] for row in await live.fetch(_PLACES, view)}
         if all(following.place(tp) <= places.get(tp, 0) for tp in set(places) | set(following.partitions)):
             await following.to(places)
-            return True
+            return None
         await live.execute("rollback")
+        if not places:
+            return "nobody has followed the live tables yet"
         if places != seen:
             seen, deadline = places, clock() + _PATIENCE
         if clock() > deadline:
-            return False
+            return "the live tables are behind the build and do not catch up"
         await asyncio.sleep(_POLL_SECONDS)
 
 
