@@ -5,8 +5,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+
+from portal_eventstore.testing.planting import bugs_in
 
 ROOT = Path(__file__).resolve().parent.parent
 _IGNORE = "--ignore="
@@ -22,13 +23,9 @@ def planted() -> dict[str, tuple[Callable[[], None], str]]:
     """Return every bug with what plants it and the id of the test that must fail."""
     found: dict[str, tuple[Callable[[], None], str]] = {}
     for path in sorted([*ROOT.glob("*/*/tests/mutants_*.py"), *ROOT.glob("tests/*/mutants_*.py")]):
-        spec = spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        assert not found.keys() & module.MUTANTS, "two bugs have one name"
-        found |= module.MUTANTS
+        bugs = bugs_in(path)
+        assert not found.keys() & bugs, "two bugs have one name"
+        found |= bugs
     return found
 
 

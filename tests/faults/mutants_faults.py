@@ -19,11 +19,9 @@ from portal_eventstore.testing.planting import reword, rewrite
 
 _FOLDER: Final = "tests/faults/"
 _WHEN: Final = "::test_given_"
-_KILLED: Final = (
-    f"{_FOLDER}test_processes_die.py{_WHEN}twenty_clients_when_a_process_is_killed_then_nothing_acknowledged"
-    "_is_lost"
-)
-_PAUSED: Final = _KILLED.replace("a_process_is_killed", "a_process_stands_still")
+_A_PROCESS: Final = f"{_FOLDER}test_processes_die.py{_WHEN}twenty_clients_when_a_process"
+_KILLED: Final = f"{_A_PROCESS}_is_killed_then_nothing_acknowledged_is_lost"
+_PAUSED: Final = f"{_A_PROCESS}_stands_still_then_nothing_acknowledged_is_lost"
 
 
 def published_before_acknowledged() -> None:
@@ -81,17 +79,17 @@ def never_connected_again() -> None:
 
 def partitions_given_up_for_good() -> None:
     """A worker that its group took for dead gets its partitions back, and reads them no more."""
-    assigned = kafka._SeekToStored.on_partitions_assigned
-    before: set[int] = set()
+    take_up = kafka._SeekToStored.on_partitions_assigned
+    before: set[Any] = set()
 
-    async def once(self: Any, partitions: Any) -> None:
-        if id(self) in before:
-            self.consumer().pause(*partitions)
+    async def take_up_once(self: Any, assigned: Any) -> None:
+        if self in before:
+            self.consumer().pause(*assigned)
             return
-        before.add(id(self))
-        await assigned(self, partitions)
+        before.add(self)
+        await take_up(self, assigned)
 
-    kafka._SeekToStored.on_partitions_assigned = once  # type: ignore[assignment,method-assign]
+    kafka._SeekToStored.on_partitions_assigned = take_up_once  # type: ignore[method-assign]
 
 
 def full_disk_is_a_fault() -> None:

@@ -115,7 +115,7 @@ async def _incomparable(live: Any, view: str, build: Build) -> str | None:
 
 
 async def _not_comparable_yet(following: Following, view: str, live: Any) -> str | None:
-    """Begin a snapshot of the live tables that the build can be brought to, and bring it there.
+    """Begin a snapshot of the live tables and bring the build to it, or say why that cannot be.
 
     Waits for live tables that are behind; not where nobody has begun to follow them, as after a restore.
     """

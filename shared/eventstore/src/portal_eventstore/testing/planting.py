@@ -13,17 +13,24 @@ from types import FunctionType
 from typing import Any
 
 
+def bugs_in(path: Path) -> dict[str, tuple[Callable[[], None], str]]:
+    """Return the bugs of a mutants_*.py: by name, what plants each and the id of the test that must fail."""
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise AssertionError(f"cannot be imported: {path}")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, tuple[Callable[[], None], str]] = module.MUTANTS
+    return found
+
+
 def plant_named(folder: Path) -> None:
     """Plant the bug that PORTAL_MUTANT names, if it is one of the folder's; a test's child processes, too."""
     name = os.environ.get("PORTAL_MUTANT")
     for path in sorted(folder.glob("mutants_*.py")) if name else ():
-        spec = spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise AssertionError(f"cannot be imported: {path}")
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        if name in module.MUTANTS:
-            plant, _ = module.MUTANTS[name]
+        bugs = bugs_in(path)
+        if name in bugs:
+            plant, _ = bugs[name]
             plant()
 
 
