@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from portal_contract.seen import Recorder
+from portal_events.topics import TOPICS
 
-LAST = "test_every_refusal_is_produced.py"
-"""Looks back on the whole run."""
+T = TypeVar("T")
 
 RECORDER = pytest.StashKey[Recorder]()
-PART = pytest.StashKey[str]()
-"""Why this is not the whole run, where it is not."""
+
+ENDS = ("failed", "error", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings")
+LONG = 1.0
+"""Seconds from which on a run may want to name a test for the time it took."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Look at every answer from now on; see whether all tests were asked for."""
+    """Look at every answer from now on."""
     config.stash[RECORDER] = Recorder()
     config.stash[RECORDER].start()
-    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
-        config.stash[PART] = "only some paths were run"
-    elif config.option.ignore or config.option.ignore_glob:
-        config.stash[PART] = "some paths were left out"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -41,29 +44,92 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[RECORDER].stop()
 
 
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note that not all tests run."""
-    if items:
-        items[0].config.stash[PART] = "some tests were deselected"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put last what looks back."""
-    items.sort(key=lambda item: item.path.name == LAST)
-
-
-@pytest.fixture(scope="session")
-def refusals_seen(request: pytest.FixtureRequest) -> Recorder:
-    """Give what the whole run has seen so far; skip in a part of it."""
-    part = request.config.stash.get(PART, None)
-    if part is not None:
-        pytest.skip(f"{part}: what the whole run produces can be judged by the whole run only")
-    return request.config.stash[RECORDER]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell the run that this is a part of (portal_launcher.suite) how the tests ended, and what they saw."""
+    if "PORTAL_TEST_NOTES" not in os.environ:
+        return
+    stats = terminalreporter.stats
+    took = defaultdict[str, float](float)
+    for report in (each for some in stats.values() for each in some if isinstance(each, pytest.TestReport)):
+        took[report.nodeid] += report.duration
+    notes = {
+        "counts": {end: len(stats[end]) for end in ENDS if end in stats},
+        "failed": [report.nodeid for end in ENDS[:2] for report in stats.get(end, ())],
+        "slowest": [(seconds, test) for test, seconds in took.items() if seconds > LONG],
+        **config.stash[RECORDER].written(),
+    }
+    Path(os.environ["PORTAL_TEST_NOTES"]).write_text(json.dumps(notes))
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Mapping[str, str]]:
-    """Give PostgreSQL and Kafka to the whole run, unless it was given them (portal_launcher.backend)."""
+def refusals_seen() -> Recorder:
+    """Give what all processes of a whole run have seen; skip in any other."""
+    if "PORTAL_TEST_WHOLE_RUN" not in os.environ:
+        pytest.skip("what the whole run produces is judged by ./portal test")
+    recorder = Recorder()
+    for notes in Path(os.environ["PORTAL_TEST_WHOLE_RUN"]).glob("*.json"):
+        recorder.read(json.loads(notes.read_text()))
+    return recorder
+
+
+@pytest.fixture(scope="session")
+def servers(given_servers: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Give PostgreSQL and Kafka to all tests of this process, which leave no topic behind."""
+    kafka = given_servers["PORTAL_TEST_KAFKA"]
+    before = asked(kafka, list_topics)
+    with pytest.MonkeyPatch.context() as patch:
+        makers = watch_topics(patch)
+        yield given_servers
+    if left := asked(kafka, list_topics) - before:
+        named = sorted(
+            f"{makers.get(topic, 'a process of some test')} left the topic {topic}" for topic in left
+        )
+        pytest.fail("\n".join(named), pytrace=False)
+
+
+def asked(kafka: str, question: Callable[[AIOKafkaAdminClient], Awaitable[T]]) -> T:
+    """Return what a broker answers, in a loop of another thread: the tests' own loops stay theirs."""
+
+    async def ask() -> T:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        try:
+            return await question(admin)
+        finally:
+            await admin.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, ask()).result()
+
+
+async def list_topics(admin: AIOKafkaAdminClient) -> set[str]:
+    """List the topics of a broker, without its own."""
+    return {name for name in await admin.list_topics() if not name.startswith("__")}
+
+
+async def delete_the_portals(admin: AIOKafkaAdminClient) -> None:
+    """Delete the portal's own topics; whoever wrote them may still be leaving."""
+    while stale := sorted(set(TOPICS) & await list_topics(admin)):
+        await admin.delete_topics(stale)
+        await asyncio.sleep(0.05)
+
+
+def watch_topics(patch: pytest.MonkeyPatch) -> Mapping[str, str]:
+    """Return which test made each topic, as tests go on making them."""
+    makers: dict[str, str] = {}
+    create = AIOKafkaAdminClient.create_topics
+
+    async def noted(admin: AIOKafkaAdminClient, new: Sequence[NewTopic], *args: Any, **more: Any) -> Any:
+        makers.update({topic.name: os.environ.get("PYTEST_CURRENT_TEST", "") for topic in new})
+        return await create(admin, new, *args, **more)
+
+    patch.setattr(AIOKafkaAdminClient, "create_topics", noted)
+    return makers
+
+
+@pytest.fixture(scope="session")
+def given_servers() -> Iterator[Mapping[str, str]]:
+    """Bring up PostgreSQL and Kafka, unless they were given (portal_launcher.backend)."""
     if "PORTAL_TEST_KAFKA" in os.environ:
         yield os.environ
         return
@@ -91,6 +157,20 @@ def proof() -> Iterator[dict[str, Any]]:
 def kafka(servers: Mapping[str, str]) -> str:
     """Give the bootstrap servers; a test names its own topics."""
     return servers["PORTAL_TEST_KAFKA"]
+
+
+@pytest.fixture(scope="session")
+def forget_topics(servers: Mapping[str, str]) -> Callable[[], None]:
+    """Give what removes the portal's own topics: their events are of stores that are gone."""
+    return partial(asked, servers["PORTAL_TEST_KAFKA"], delete_the_portals)
+
+
+@pytest.fixture
+def kafka_for_a_portal(kafka: str, forget_topics: Callable[[], None]) -> Iterator[str]:
+    """Give the bootstrap servers to a test whose processes use the portal's own topics."""
+    forget_topics()
+    yield kafka
+    forget_topics()
 
 
 @pytest.fixture

@@ -23,9 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
-from portal_events.topics import TOPICS
 from portal_faults.running import RunningPortal, eventually
 from portal_launcher.ports import is_free
 
@@ -78,12 +76,14 @@ def typed() -> Typed:
 
 
 @pytest.fixture(scope="session")
-def portal(servers: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+def portal(
+    servers: Mapping[str, str], forget_topics: Callable[[], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningPortal]:
     """Bring up one portal for all tests; it must end well, and leave nothing."""
     server, kafka = servers["PORTAL_TEST_DATABASE_URL"], servers["PORTAL_TEST_KAFKA"]
     folder = tmp_path_factory.mktemp("portal")
     prefix = f"e2e_{secrets.token_hex(4)}"
-    beside(forget_topics(kafka))
+    forget_topics()
     running = RunningPortal(
         state=folder / "state",
         # Below the internal ports that the launcher picks, and those of outgoing connections.
@@ -101,6 +101,7 @@ def portal(servers: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory)
             running.process.terminate()
             running.process.wait(60)
         beside(drop_databases(server, prefix))
+        forget_topics()
 
 
 @pytest.fixture(scope="session")
@@ -243,15 +244,3 @@ async def drop_databases(server: str, prefix: str) -> None:
             await connection.execute(f"drop role if exists {prefix}_{service}")
     finally:
         await connection.close()
-
-
-async def forget_topics(kafka: str) -> None:
-    """Delete the portal's topics where earlier tests made them: their events are of other stores."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        while stale := sorted(set(TOPICS) & set(await admin.list_topics())):
-            await admin.delete_topics(stale)
-            await asyncio.sleep(0.1)
-    finally:
-        await admin.close()

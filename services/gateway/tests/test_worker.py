@@ -144,12 +144,12 @@ async def until_ready(url: str, wanted: set[str]) -> dict[str, Any]:
 
 
 async def test_given_services_up_when_started_then_ready_and_sigterm_ends_it_with_0(
-    portal: Any, database_url: str, kafka: str
+    portal: Any, database_url: str, kafka_for_a_portal: str
 ) -> None:
     await migrate(database_url, *SERVICE.migrations)
-    await create_the_topics(kafka)
+    await create_the_topics(kafka_for_a_portal)
     urls = {"BOOKING_URL": portal.booking.url, "IDENTITY_URL": portal.identity.url}
-    async with process(database_url, kafka, portal.settings, **urls) as (url, started):
+    async with process(database_url, kafka_for_a_portal, portal.settings, **urls) as (url, started):
         found = await until_ready(url, set())
         assert (found["code"], found["status"]) == (200, "ready")
         started.send_signal(signal.SIGTERM)

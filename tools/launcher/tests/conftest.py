@@ -130,8 +130,8 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
 
 
 @pytest.fixture
-def beside_servers(launched: Launched, kafka: str, database_url: str) -> Launched:
+def beside_servers(launched: Launched, kafka_for_a_portal: str, database_url: str) -> Launched:
     """Prepare a launcher that is given its servers, as a test that is not about them wants it."""
-    given = {"KAFKA_BOOTSTRAP_SERVERS": kafka, "DATABASE_URL_BACK": database_url}
+    given = {"KAFKA_BOOTSTRAP_SERVERS": kafka_for_a_portal, "DATABASE_URL_BACK": database_url}
     launched.environment = {**launched.environment, **given, "DATABASE_URL_FRONT": database_url}
     return launched

@@ -1,16 +1,17 @@
 """Which refusals, and which answers of whole portals, did the tests of this run see?
 
-Every answer that httpx brings, in whatever test, is looked at. This file imports no app: the root conftest.py
-loads it for every run.
+Every answer that httpx brings, in whatever test, is looked at; each process of a run writes down what it saw.
+This file imports no app: the root conftest.py loads it for every run.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import httpx
@@ -79,6 +80,20 @@ class Recorder:
         while self._kept:
             self._kept.pop()()
 
+    def written(self) -> Mapping[str, Any]:
+        """Return all of it as JSON can hold it."""
+        answers = [answer for alike in self.answers.values() for answer in alike]
+        return {
+            "seen": [asdict(one) for one in self.seen],
+            "answers": [{**asdict(one), "body": base64.b64encode(one.body).decode()} for one in answers],
+        }
+
+    def read(self, written: Mapping[str, Any]) -> None:
+        """Add what another process has written."""
+        self.seen |= {Seen(**one) for one in written["seen"]}
+        for one in written["answers"]:
+            self._keep(Answer(**{**one, "body": base64.b64decode(one["body"])}))
+
     def _replace(self, client: type[Any], send: Callable[..., Awaitable[Any] | Any]) -> None:
         self._kept.append(functools.partial(setattr, client, "send", client.send))
         client.send = send
@@ -92,9 +107,12 @@ class Recorder:
             if kind.startswith(TYPE):
                 self.seen.add(Seen(method, path, status, kind.removeprefix(TYPE), whole))
         elif whole and media_type(response) == JSON and response.is_closed:
-            alike = self.answers[method, re.sub(r"/[^/]*\d[^/]*", "/{}", path), status]
-            if len(alike) < KEPT:
-                alike.append(Answer(method, path, status, response.content))
+            self._keep(Answer(method, path, status, response.content))
+
+    def _keep(self, answer: Answer) -> None:
+        alike = self.answers[answer.method, re.sub(r"/[^/]*\d[^/]*", "/{}", answer.path), answer.status]
+        if len(alike) < KEPT:
+            alike.append(answer)
 
 
 def is_problem(response: httpx.Response) -> bool:

@@ -17,7 +17,8 @@ from portal_launcher.layout import layout_from_environment
 from portal_launcher.logs import logs
 from portal_launcher.operate import operate_at_once, operate_each, rebuild, restore
 from portal_launcher.progress import complain
-from portal_launcher.prove import PROOFS, prove
+from portal_launcher.proofs import PROOFS
+from portal_launcher.prove import prove
 from portal_launcher.seed import SCALES, seed
 from portal_launcher.status import status
 from portal_launcher.up import Options, up
@@ -83,6 +84,13 @@ def parser() -> argparse.ArgumentParser:
     part = command.add_mutually_exclusive_group()
     part.add_argument("--unit", action="store_const", const=Selection.UNIT, dest="part", help="no servers")
     part.add_argument(
+        "--changed",
+        action="store_const",
+        const=Selection.CHANGED,
+        dest="part",
+        help="what was changed since the last commit can break",
+    )
+    part.add_argument(
         "--e2e", action="store_const", const=Selection.E2E, dest="part", help="the whole portal"
     )
     part.add_argument(
@@ -100,7 +108,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="which one")
 
     command = commands.add_parser("prove", help="promises kept under faults; further arguments go to pytest")
-    command.add_argument("name", help=", ".join(PROOFS))
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", help=", ".join(PROOFS))
+    which.add_argument("--all", action="store_true", help="all of them, one after another")
     command.add_argument("--full", action="store_true", help="at full size, which takes long")
     command.add_argument("--mutants", action="store_true", help="plant its bugs: each must be caught")
     return root
@@ -153,6 +163,8 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
         "lag": lambda: operate_at_once(layout, options.service, ["lag", *rest]),
         "test": lambda: test(options.part or Selection.ALL, rest),
         "bench": lambda: bench(options.name, rest),
-        "prove": lambda: prove(options.name, rest, full=options.full, mutants=options.mutants),
+        "prove": lambda: prove(
+            list(PROOFS) if options.all else [options.name], rest, full=options.full, mutants=options.mutants
+        ),
     }
     return asked[options.command]()

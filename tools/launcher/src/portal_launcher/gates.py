@@ -1,7 +1,6 @@
-"""May this tree be merged? One command, every gate, one line each.
+"""May this tree be merged? One command, every gate, in minutes.
 
-Without a selection all gates run, also after one has failed; `--unit`, `--e2e` and `--mutants` run one part.
-All but `--containers`, which needs a Docker engine.
+Without a selection all gates run, also after one has failed. What `./portal prove` proves is no part of it.
 """
 
 from __future__ import annotations
@@ -10,16 +9,36 @@ import asyncio
 import enum
 import os
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from portal_launcher.backend import backend
+from portal_launcher.changed import broken_by, changed_files
 from portal_launcher.layout import ROOT
-from portal_launcher.progress import Progress, show
+from portal_launcher.progress import Progress
+from portal_launcher.proofs import MOVED, PROOFS
+from portal_launcher.suite import Check, Part, Suite
 
-FOLDERS = ("services", "shared", "tools", "tests")
-BIN = Path(sys.executable).parent
+FOLDERS: Final = ("services", "shared", "tools", "tests")
+BIN: Final = Path(sys.executable).parent
+
+LONGEST: Final = ("tests/e2e", "shared/eventstore/tests")
+"""They begin first: a lane that begins one of them last is what all others wait for."""
+
+LOOKS_BACK: Final = "tests/gates/test_every_refusal_is_produced.py"
+NO_SERVERS: Final = ("-m", "not connected")
+
+SMOKE: Final = (
+    "tests/containers",
+    *(
+        f"shared/eventstore/tests/test_{name}.py"
+        for name in ("store", "races", "restore", "rebuild", "publish", "project")
+    ),
+    "services/booking/tests/test_free_slots.py",
+    "services/gateway/tests/test_timeline.py",
+)
+"""What of the connected tests every change must pass on PostgreSQL 17 as well."""
 
 
 class Selection(enum.Enum):
@@ -27,20 +46,10 @@ class Selection(enum.Enum):
 
     ALL = "all"
     UNIT = "unit"
+    CHANGED = "changed"
     E2E = "e2e"
     MUTANTS = "mutants"
     CONTAINERS = "containers"
-
-
-def static_gates() -> dict[str, list[str]]:
-    """Name the checks that need no servers."""
-    folders = [folder for folder in FOLDERS if any((ROOT / folder).rglob("*.py"))]
-    return {
-        "ruff check": [str(BIN / "ruff"), "check", "--quiet", "--no-cache"],
-        "ruff format": [str(BIN / "ruff"), "format", "--check", "--quiet", "--no-cache"],
-        "mypy --strict": [str(BIN / "mypy"), "--strict", "--no-error-summary", *folders, "conftest.py"],
-        "import contracts": [str(BIN / "lint-imports"), "--no-cache"],
-    }
 
 
 def test(selection: Selection, arguments: list[str]) -> int:
@@ -48,47 +57,73 @@ def test(selection: Selection, arguments: list[str]) -> int:
     return asyncio.run(run_gates(selection, arguments))
 
 
-async def run_gates(selection: Selection, arguments: list[str]) -> int:
-    """Run the selected gates one after another and sum up."""
+async def run_gates(  # noqa: PLR0911  one for each part
+    selection: Selection, arguments: list[str]
+) -> int:
+    """Run the selected gates and sum up."""
+    if any(is_path(argument) for argument in arguments):
+        return await call(pytest(*arguments))
+    if selection is Selection.E2E:
+        return await call(pytest("tests/e2e", *left_out("tests/e2e"), *arguments))
     if selection is Selection.CONTAINERS:
-        return await call(pytest("tests/containers", *arguments), {"PORTAL_TEST_CONTAINERS": "yes"})
-    if selection is Selection.UNIT:
-        return await call(pytest("-m", "not connected", *arguments))
-    failed = []
-    if selection is Selection.ALL:
-        for name, command in static_gates().items():
-            if not await gate(name, command):
-                failed.append(name)
+        return await call(pytest(*SMOKE, *arguments), PROOFS["containers"].variables)
     if selection is Selection.MUTANTS:
         # Each planted bug is a process of its own: they share the servers.
         async with backend(Progress()) as servers:
-            if await call([sys.executable, "tests/mutants.py", *arguments], servers) != 0:
-                failed.append("mutants")
-    elif await call(pytest(*(["tests/e2e"] if selection is Selection.E2E else []), *arguments)) != 0:
-        failed.append("pytest")
-    if failed:
-        show(f"failed: {', '.join(failed)}")
-        return 1
-    return 0
+            return await call([sys.executable, "tests/mutants.py", *arguments], servers)
+    if selection is Selection.UNIT:
+        # Few processes: most of what more would take is their start.
+        unit = [Part(folder, (folder, *left_out(folder), *NO_SERVERS, *arguments)) for folder in FOLDERS]
+        return await Suite(unit, servers=False).run()
+    if selection is Selection.CHANGED:
+        chosen = broken_by(changed_files())
+        broken = [Part("what it can break", (*chosen, *NO_SERVERS, *arguments))] if chosen else []
+        return await Suite([*broken, *static_gates()], servers=False).run()
+    folders = [
+        Part(folder.removesuffix("/tests"), (folder, *left_out(folder), *arguments))
+        for folder in usual_folders()
+    ]
+    look_back = [] if arguments else [Part("every refusal", (LOOKS_BACK,), looks_back=True)]
+    return await Suite([*static_gates(), *folders, *look_back]).run()
+
+
+def static_gates() -> list[Check]:
+    """Name the checks that need no servers."""
+    return [
+        Check(
+            "mypy --strict",
+            [str(BIN / "mypy"), "--strict", "--no-error-summary", *FOLDERS, "conftest.py"],
+        ),
+        Check("ruff check", [str(BIN / "ruff"), "check", "--quiet", "--no-cache"]),
+        Check("ruff format", [str(BIN / "ruff"), "format", "--check", "--quiet", "--no-cache"]),
+        Check("import contracts", [str(BIN / "lint-imports"), "--no-cache"]),
+    ]
+
+
+def usual_folders() -> list[str]:
+    """List the folders of the usual run, the longest first; each is a process."""
+    found = {
+        str(file.parent.relative_to(ROOT))
+        for folder in FOLDERS
+        for file in (ROOT / folder).rglob("test_*.py")
+        if not str(file.relative_to(ROOT)).startswith(MOVED)
+    }
+    return [*LONGEST, *sorted(found - set(LONGEST))]
+
+
+def left_out(folder: str) -> Iterator[str]:
+    """Leave out of a folder what is run as a proof only, and what looks back on a whole run."""
+    return (f"--ignore={path}" for path in (*MOVED, LOOKS_BACK) if path.startswith(folder))
+
+
+def is_path(argument: str) -> bool:
+    """Tell whether an argument names tests rather than an option of pytest."""
+    return (ROOT / argument.partition("::")[0]).exists()
 
 
 def pytest(*arguments: str) -> list[str]:
     """Build a pytest command line."""
     return [sys.executable, "-m", "pytest", *arguments]
-
-
-async def gate(name: str, command: list[str]) -> bool:
-    """Run one check in silence and print one line; what it found follows only when it failed."""
-    began = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await process.communicate()
-    passed = process.returncode == 0
-    show(f"{name:<20}{'passed' if passed else 'FAILED'}  ({time.monotonic() - began:.1f} s)")
-    if not passed:
-        show(output.decode(errors="replace").rstrip())
-    return passed
 
 
 async def call(command: list[str], environment: Mapping[str, str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """Does the portal keep a promise under faults, in the small or at full size, and what was found?
 
-A proof is a set of tests: the same that the gates run, with the size that PORTAL_PROOF_SIZE says. What they
-found is written to proofs/results/NAME.json.
+A proof is a set of tests (portal_launcher.proofs) at the size that PORTAL_PROOF_SIZE says. What they found is
+written to proofs/results/NAME.json.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,36 +22,23 @@ from portal_launcher.faults import UNKNOWN_PROOF, Fault
 from portal_launcher.gates import call, pytest
 from portal_launcher.layout import ROOT
 from portal_launcher.progress import Progress, show
+from portal_launcher.proofs import PROOFS
 
 RESULTS: Final = ROOT / "proofs" / "results"
 LONGEST: Final = {"small": 3600.0, "full": 8 * 3600.0}
 """Seconds after which a proof that has not ended has failed."""
 
 
-@dataclass(frozen=True)
-class Proof:
-    """Its tests; `servers` says whether they need some beside their own."""
-
-    tests: tuple[str, ...]
-    servers: bool = False
-
-
-PROOFS: Final[Mapping[str, Proof]] = {
-    "faults": Proof(("tests/faults", "--ignore=tests/faults/test_booking_history.py")),
-    "histories": Proof(("tests/faults/test_booking_history.py",)),
-    "poison": Proof(("shared/eventstore/tests/test_parking_on_kafka.py",), servers=True),
-    "rebuild": Proof(
-        ("shared/eventstore/tests/test_rebuild.py", "shared/eventstore/tests/test_rebuild_faults.py"),
-        servers=True,
-    ),
-}
-
-
-def prove(name: str, arguments: list[str], *, full: bool, mutants: bool) -> int:
-    """Run one proof, or plant its bugs; 0 when it held, or all were caught."""
-    if name not in PROOFS:
-        raise Fault(UNKNOWN_PROOF, f"There is no proof {name}; there are {', '.join(PROOFS)}.")
-    return asyncio.run(run(name, arguments, size="full" if full else "small", mutants=mutants))
+def prove(names: Sequence[str], arguments: list[str], *, full: bool, mutants: bool) -> int:
+    """Run proofs, or plant their bugs; 0 when all held, or all bugs were caught."""
+    for name in names:
+        if name not in PROOFS:
+            raise Fault(UNKNOWN_PROOF, f"There is no proof {name}; there are {', '.join(PROOFS)}.")
+    size = "full" if full else "small"
+    codes = {name: asyncio.run(run(name, arguments, size=size, mutants=mutants)) for name in names}
+    for name, code in codes.items():
+        show(f"{name:<12}{'held' if code == 0 else 'DID NOT HOLD'}")
+    return 1 if any(codes.values()) else 0
 
 
 async def run(name: str, arguments: list[str], *, size: str, mutants: bool) -> int:
@@ -60,10 +46,17 @@ async def run(name: str, arguments: list[str], *, size: str, mutants: bool) -> i
     proof, began = PROOFS[name], time.time()
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "found.json"
-        environment = {"PORTAL_PROOF_SIZE": size, "PORTAL_PROOF_RESULTS": str(found)}
-        command = pytest("-q", *proof.tests, *arguments)
+        environment = {**proof.variables, "PORTAL_PROOF_SIZE": size, "PORTAL_PROOF_RESULTS": str(found)}
+        command = pytest("-q", *proof.tests, *proof.also, *proof.options, *arguments)
         if mutants:
-            command = [sys.executable, "tests/mutants.py", *proof.tests, *arguments]
+            command = [
+                sys.executable,
+                "tests/mutants.py",
+                *proof.tests,
+                *proof.also,
+                *proof.options,
+                *arguments,
+            ]
         async with servers(needed=proof.servers or mutants) as there:
             try:
                 async with asyncio.timeout(LONGEST[size]):
