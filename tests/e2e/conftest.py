@@ -24,6 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from tests.services import SERVICES
 
 from portal_events.topics import TOPICS
 from portal_faults.running import RunningPortal, eventually
@@ -31,8 +32,6 @@ from portal_launcher.ports import is_free
 
 from .browser import Browser, Patient, code_of, tomorrow
 from .people import Typed
-
-SERVICES = ("identity", "booking", "gateway")
 
 Arrive = Callable[[], Browser]
 SignUp = Callable[[], Awaitable[Patient]]
