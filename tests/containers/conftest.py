@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.services import SERVICES
 
 from portal_launcher.layout import ROOT
 from portal_launcher.ports import is_free
 
-SERVICES = ("booking", "gateway", "identity")
 collect_ignore_glob = [] if "PORTAL_TEST_CONTAINERS" in os.environ else ["test_*.py"]
 """Where nobody asked for them, there need be no engine: ./portal test --containers."""
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from tests.e2e.browser import Browser, apart
 from tests.e2e.people import Typed
+from tests.services import SERVICES
 
 from portal_faults.running import DEADLINE, eventually
 from portal_launcher.layout import ROOT
@@ -177,7 +178,7 @@ def verified(containers: Containers, nothing: Path) -> None:
     """Compare store, topics and views; no portal of processes is in the way."""
     done = containers.python(ROOT / "portal", "verify", PORTAL_STATE=str(nothing))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert all(service in done.stdout for service in ("identity", "booking", "gateway"))
+    assert all(service in done.stdout for service in SERVICES)
 
 
 @pytest.mark.parametrize("lost", [killed, restarted])

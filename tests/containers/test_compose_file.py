@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.services import SERVICES
+
 from portal_launcher.containers import SECRETS
 from portal_secrets.containers import READERS
 
-SERVICES = {f"portal-{service}": service for service in ("booking", "gateway", "identity")}
-OURS = (*SERVICES, "portal-demo", "portal-mailbox", "portal-secrets")
+IMAGES = {f"portal-{service}": service for service in SERVICES}
+OURS = (*IMAGES, "portal-demo", "portal-mailbox", "portal-secrets")
 POWERS = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 DOORS = {"gateway-app", "mailbox", "kafka"}
 """What people, and analysts, reach from this machine."""
@@ -46,7 +48,7 @@ def test_given_each_service_when_described_then_it_gets_its_own_secrets_and_no_p
     for name, each in configuration["services"].items():
         mounts = [mount for mount in each.get("volumes", ()) if mount["type"] == "bind"]
         folders = [Path(mount["source"]) for mount in mounts if SECRETS in Path(mount["source"]).parents]
-        if each["image"] in SERVICES and name != "topics":
+        if each["image"] in IMAGES and name != "topics":
             assert folders == [SECRETS / name.split("-")[0]], name
         assert all(mount.get("read_only") for mount in mounts) or name == "secrets", name
         for key, value in each.get("environment", {}).items():
@@ -55,7 +57,7 @@ def test_given_each_service_when_described_then_it_gets_its_own_secrets_and_no_p
 
 
 def test_given_the_folders_of_secrets_then_no_service_knows_anothers_and_only_the_gateway_signs() -> None:
-    for service in SERVICES.values():
+    for service in SERVICES:
         held = {name for name, readers in READERS.items() if service in readers}
         assert {name for name in held if name.startswith("password-")} == {f"password-{service}"}
     assert READERS["gateway-signing-key.pem"] == ("gateway",)

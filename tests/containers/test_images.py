@@ -6,11 +6,13 @@ import json
 import re
 from typing import Any
 
+from tests.services import SERVICES
+
 from portal_launcher.containers import SECRETS
 from portal_launcher.layout import ROOT
 from portal_secrets.containers import READERS, make_container_secrets
 
-from .conftest import SERVICES, docker, inside
+from .conftest import docker, inside
 
 COMPILERS = (
     "cc",

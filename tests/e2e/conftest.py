@@ -23,14 +23,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from tests.services import SERVICES
 
 from portal_faults.running import RunningPortal, eventually
 from portal_launcher.ports import is_free
 
 from .browser import Browser, Patient, code_of, tomorrow
 from .people import Typed
-
-SERVICES = ("identity", "booking", "gateway")
 
 Arrive = Callable[[], Browser]
 SignUp = Callable[[], Awaitable[Patient]]

@@ -9,6 +9,7 @@ import signal
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.services import SERVICES
 
 from portal_faults.running import RunningPortal, eventually
 
@@ -17,7 +18,6 @@ from .people import Typed
 
 pytestmark = pytest.mark.connected
 
-SERVICES = ("identity", "booking", "gateway")
 Figures = dict[tuple[str, frozenset[str]], float]
 
 

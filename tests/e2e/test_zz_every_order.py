@@ -8,32 +8,25 @@ from typing import Any, Final
 
 import asyncpg
 import pytest
+from tests.services import VIEWS
 
-from booking.__main__ import BOOKING
-from gateway.__main__ import SERVICE as GATEWAY
 from portal_eventstore.history import fences, read
 from portal_eventstore.kafka import Incoming, Partition
 from portal_eventstore.rebuild.digest import SETTINGS
 from portal_eventstore.testing.kafka_log import migrate
 from portal_eventstore.testing.orders import applied, digests, filled, interleaved
-from portal_eventstore.view import NO_ROWS, View
+from portal_eventstore.view import View
 from portal_faults.running import RunningPortal, eventually
 
 pytestmark = pytest.mark.connected
 
 _ORDERS: Final = 2
-_VIEWS: Final = [
-    pytest.param(service.name, view, id=f"{service.name}/{view.name}")
-    for service in (BOOKING, GATEWAY)
-    for view in service.views
-    if view.table != NO_ROWS
-]
 _PLACES: Final = """
 select topic, partition, next_offset from projection_position where view = $1 and next_offset > 0
 """
 
 
-@pytest.mark.parametrize(("service", "view"), _VIEWS)
+@pytest.mark.parametrize(("service", "view"), VIEWS.values(), ids=VIEWS.keys())
 async def test_given_all_that_happened_when_read_in_other_orders_and_filled_then_as_the_running_views(
     portal: RunningPortal, database_url: str, service: str, view: View[Any]
 ) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from portal_faults.stack import Stack
+from portal_faults.stack import SERVICES, Stack
 from portal_faults.toxiproxy import CUT, DEAF, Toxic, delay, narrow
 
 from .conftest import FULL, SOME, Ordeal
@@ -17,7 +17,7 @@ LATE = 200
 """Milliseconds."""
 
 TIMES = 10
-CUT_OFF = ("booking", "identity", "gateway") if FULL else ("booking",)
+CUT_OFF = SERVICES if FULL else ("booking",)
 WAYS = {
     "late postgres": ("booking-postgres", delay(100)),
     "narrow kafka": ("gateway-kafka", narrow(16)),

@@ -10,7 +10,7 @@ from gateway.app import dressed
 from gateway.settings import GatewaySettings
 from portal_chassis.app import create_app
 from portal_contract.golden import COMMAND, GOLDEN, read_golden, stale
-from portal_contract.operations import UNCONNECTED
+from portal_contract.operations import UNCONNECTED, public_operations, service_operations
 from portal_contract.pages import operations, refusals
 
 CONTRACT = read_golden()
@@ -76,13 +76,35 @@ def test_given_the_contract_when_validated_then_it_is_openapi_3_1() -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(CONTRACT).iter_errors()] == []
 
 
+def test_given_what_a_service_tells_no_visitor_when_forwarded_then_the_gateway_refuses_visitors() -> None:
+    open_ = [
+        one.path
+        for one in public_operations()
+        if one.forwarded and one.asked and SIGNED_IN & one.asked.refusals.keys() - one.own.refusals.keys()
+    ]
+    assert not open_, f"gateway/forward/routes.py lets visitors through to: {open_}"
+
+
 @pytest.mark.parametrize(("method", "path"), AGREED)
 def test_given_what_was_agreed_when_looked_up_then_it_is_in_the_contract(method: str, path: str) -> None:
     status, codes = AGREED[method, path]
     assert (method, path) in LISTED
     one = LISTED[method, path]
+    listed = {code for _, code in refusals(one)}
     assert [answer for answer in one["responses"] if answer < "400"] == [status]
-    assert codes - {code for _, code in refusals(one)} == set()
+    assert codes - listed == set()
+    assert codes & SIGNED_IN == listed & SIGNED_IN
+
+
+def test_given_the_contract_when_read_then_each_of_its_operations_was_agreed_on() -> None:
+    new = sorted(LISTED.keys() - AGREED.keys())
+    assert not new, f"write into AGREED of tests/gates/test_api_contract.py what others rely on: {new}"
+
+
+def test_given_the_services_when_asked_then_each_of_their_operations_stands_behind_a_public_one() -> None:
+    asked = [one.asked for one in public_operations()]
+    hidden = [f"{one.app}'s {one.method} {one.path}" for one in service_operations() if one not in asked]
+    assert not hidden, f"nobody can ask for it: add it to gateway/forward/routes.py, or remove it: {hidden}"
 
 
 def test_given_every_write_when_described_then_it_wants_the_header_of_our_own_pages() -> None:

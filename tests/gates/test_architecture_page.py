@@ -33,6 +33,12 @@ def test_given_the_page_when_read_then_every_decision_is_on_it() -> None:
     assert decisions - trivial <= set(NAMED)
 
 
+def test_given_the_page_when_read_then_every_decision_record_is_linked() -> None:
+    linked = set(re.findall(r"\(decisions/([\w.-]+)\)", PAGE))
+    records = {path.name for path in (ROOT / "docs" / "decisions").iterdir()}
+    assert not records - linked, f"docs/architecture.md does not link {sorted(records - linked)}"
+
+
 def test_given_names_that_are_not_there_when_looked_for_then_missing() -> None:
     assert missing("services/booking/src/booking/nowhere.py")
     assert missing("shared/eventstore/tests/test_races.py::test_given_nothing")

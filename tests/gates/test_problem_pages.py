@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from tests.services import SERVICES
 
 from booking.app import build_app
 from gateway.app import dressed
@@ -25,7 +26,7 @@ from portal_contract.operations import UNCONNECTED
 from portal_eventstore.decision import Refusal
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("booking", "gateway", "identity", "portal_chassis", "portal_eventstore")
+PACKAGES = (*SERVICES, "portal_chassis", "portal_eventstore")
 TEXTS = read_texts()
 
 FAULTS = {"Fault": 1, "FieldError": 1, "PydanticCustomError": 0}

@@ -4,14 +4,13 @@ import random
 from typing import Any, Final
 
 import pytest
+from tests.services import VIEWS
 
-from booking.__main__ import BOOKING
-from gateway.__main__ import SERVICE as GATEWAY
 from portal_eventstore.kafka import Incoming, Partition
 from portal_eventstore.rebuild.digest import TableDigest
 from portal_eventstore.testing.kafka_log import migrate
 from portal_eventstore.testing.orders import applied, filled, interleaved
-from portal_eventstore.view import NO_ROWS, View
+from portal_eventstore.view import View
 
 from .crowd import happened
 
@@ -19,18 +18,12 @@ pytestmark = pytest.mark.connected
 
 _ORDERS: Final = 6
 _EMPTY: Final = TableDigest({}).digest
-_VIEWS: Final = {
-    f"{service.name}/{view.name}": view
-    for service in (BOOKING, GATEWAY)
-    for view in service.views
-    if view.table != NO_ROWS
-}
 
 
-@pytest.fixture(params=list(_VIEWS))
+@pytest.fixture(params=list(VIEWS))
 def view(request: pytest.FixtureRequest) -> View[Any]:
     """One view of one service."""
-    return _VIEWS[request.param]
+    return VIEWS[request.param][1]
 
 
 @pytest.fixture

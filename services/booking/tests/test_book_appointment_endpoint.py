@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from booking.app import build_app
 from booking.open_doctor_day.decide import slot_id
 from portal_chassis.positions import decode
 from portal_events.booking import AppointmentBooked
@@ -310,26 +309,3 @@ async def test_given_what_the_caller_has_seen_when_the_basic_level_refuses_then_
     again = {**headers, "Idempotency-Key": "another"}
     assert (await house.client.post("/appointments", json=wanted, headers=again)).status_code == 201
     assert house.waited == [("levels", seen)]
-
-
-def test_given_the_endpoints_when_described_then_every_refusal_is_listed() -> None:
-    paths = build_app().openapi()["paths"]
-    conflict = paths["/appointments"]["post"]["responses"]["409"]["content"]["application/problem+json"]
-    assert set(conflict["examples"]) == {
-        "slot-taken",
-        "patient-busy",
-        "booking-limit",
-        "referral-required",
-    }
-    assert set(paths) == {
-        "/appointments",
-        "/appointments/{appointment_id}",
-        "/appointments/{appointment_id}/cancellation",
-        "/appointments/{appointment_id}/move",
-        "/catalogue/doctors",
-        "/catalogue/facilities",
-        "/catalogue/services",
-        "/holds",
-        "/holds/{hold_id}",
-        "/slots",
-    }

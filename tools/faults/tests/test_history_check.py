@@ -217,6 +217,7 @@ def test_given_a_third_hold_when_checked_then_found() -> None:
         ("booking-limit", {"slot": "b-0"}),
         ("hold-limit", {"slot": "b-0"}),
         ("slot-unknown", {"slot": "b-0"}),
+        ("slot-taken", {"appointment": "v1"}),
     ],
 )
 def test_given_a_refusal_for_what_was_over_before_it_was_asked_when_checked_then_no_moment_explains_it(
@@ -225,7 +226,7 @@ def test_given_a_refusal_for_what_was_over_before_it_was_asked_when_checked_then
     story = Story()
     story.book(0, ANNA, "a-0", "v1")
     story.cancel(2, ANNA, "a-0", "v1")
-    kind = Kind.HOLD if code == "hold-limit" else Kind.BOOK
+    kind = Kind.HOLD if code == "hold-limit" else Kind.BOOK if "slot" in told else Kind.CANCEL
     story.refused(4, kind, ANNA, code, **told)
     assert story.rules() == ["a refusal that no moment explains"]
 

@@ -39,6 +39,7 @@ from portal_launcher.layout import ROOT
             {"services/booking/tests/test_calendar.py"},
             {"services/booking/tests/test_hold_slot.py"},
         ),
+        ("tests/services.py", {"tests/views/test_every_order.py"}, {"services/identity/tests/test_pesel.py"}),
         ("conftest.py", {"shared/events/tests/test_base.py", "tests/e2e/test_tour.py"}, set()),
         ("docs/reliability.md", {GATES}, {"services/booking/tests/test_calendar.py"}),
     ],

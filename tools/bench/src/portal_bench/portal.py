@@ -23,8 +23,9 @@ from portal_launcher.ports import internal_ports
 from portal_launcher.processes import die_with_parent
 from portal_launcher.readiness import ask_now
 from portal_launcher.run_file import Run, read_run
+from portal_launcher.services import SERVICES
 
-DATABASES: Final = ("identity", "booking", "gateway")
+DATABASES: Final = tuple(each.name for each in SERVICES)
 _START_SECONDS: Final = 120.0
 _QUIET_SHARE: Final = 0.15
 _QUIET_WITHIN_SECONDS: Final = 60.0

@@ -127,10 +127,7 @@ def shape(path: str) -> str:
 @cache
 def public_operations() -> tuple[PublicOperation, ...]:
     """List the public API in the order of paths and methods."""
-    services = {
-        service: {(one.method, shape(one.path)): one for one in operations_of(service, app.openapi())}
-        for service, app in (("booking", build_app()), ("identity", rooms()))
-    }
+    services = {(one.app, one.method, shape(one.path)): one for one in service_operations()}
     forwarded = {(route.method, shape(route.path)): route.service for route in ROUTES}
     gateway = dressed(create_app("gateway"), GatewaySettings.from_environment(UNCONNECTED))
     found = []
@@ -142,11 +139,18 @@ def public_operations() -> tuple[PublicOperation, ...]:
         asked = None
         if asks:
             service, method, path = asks.split()
-            asked = services[service].get((method, shape(path)))
+            asked = services.get((service, method, shape(path)))
             if asked is None:
                 raise LookupError(f"{own.method} {own.path} asks for {asks}, which is not there")
         found.append(PublicOperation(own, asked, place in forwarded))
     return tuple(sorted(found, key=lambda one: (one.path, one.method)))
+
+
+@cache
+def service_operations() -> tuple[Operation, ...]:
+    """List what the services answer to the gateway."""
+    apps = {"booking": build_app(), "identity": rooms()}
+    return tuple(one for name, app in apps.items() for one in operations_of(name, app.openapi()))
 
 
 def operations_of(app: str, document: Mapping[str, Any]) -> Iterator[Operation]:

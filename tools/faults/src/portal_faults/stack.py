@@ -19,12 +19,14 @@ from typing import Final
 
 import asyncpg
 
+from portal_events.topics import OWNERS
 from portal_faults import clocks, toxiproxy
 from portal_faults.clocks import Clock
 from portal_faults.launch import Setting
 from portal_faults.running import RunningPortal, eventually
 from portal_faults.toxiproxy import Toxic, Toxiproxy
 from portal_faults.volume import Volume, claim, postgres_folder
+from portal_launcher import services
 from portal_launcher.down import remove
 from portal_launcher.kafka import accepts
 from portal_launcher.layout import ROOT, Layout
@@ -34,7 +36,7 @@ from portal_launcher.readiness import ask
 from portal_launcher.run_file import ProcessRecord, read_run
 from portal_secrets.files import password
 
-SERVICES: Final = ("identity", "booking", "gateway")
+SERVICES: Final = tuple(each.name for each in services.SERVICES)
 PROCESSES: Final = tuple(f"{service}{role}" for service in SERVICES for role in ("", "-worker"))
 SERVERS: Final = ("kafka", "postgres")
 HOME: Final = ROOT / ".portal" / "faults"
@@ -118,7 +120,7 @@ class Stack(RunningPortal):
         """Wait until no event waits for Kafka any more."""
 
         async def all_out() -> bool:
-            return not sum([await self.backlog(service) for service in ("identity", "booking")])
+            return not sum([await self.backlog(service) for service in OWNERS])
 
         await eventually(all_out, "the relays' backlogs are empty", within)
 

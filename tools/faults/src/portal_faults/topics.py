@@ -1,18 +1,14 @@
 """Does Kafka hold each event of a store once, as a consumer sees it, and in the store's order?"""
 
 from collections import defaultdict
-from typing import Final
 
-from portal_events.topics import events_topic
+from portal_events.topics import OWNERS, events_topic
 from portal_faults.running import RunningPortal, require
-
-KEEPERS: Final = ("identity", "booking")
-"""The services that keep a log."""
 
 
 async def check_topics(portal: RunningPortal) -> None:
     """Compare each store with its topic; raise on what is lost, foreign, doubled or out of order."""
-    for service in KEEPERS:
+    for service in OWNERS:
         rows = await portal.query(service, "select id, position from event order by position")
         stored = {str(row["id"]): row["position"] for row in rows}
         seen: dict[int, list[int]] = defaultdict(list)

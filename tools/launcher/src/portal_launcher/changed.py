@@ -110,4 +110,8 @@ def imports(file: PurePosixPath) -> tuple[frozenset[str], frozenset[PurePosixPat
                 beside |= {file.parent / f"{name}.py" for name in names}
             else:
                 modules |= {*names, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    # What several folders of tests share stands above them, and is no installed module.
+    beside |= {
+        PurePosixPath(*name.split(".")).with_suffix(".py") for name in modules if name.startswith("tests.")
+    }
     return frozenset(modules), frozenset(beside)

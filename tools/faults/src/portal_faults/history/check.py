@@ -37,7 +37,7 @@ class Checked:
 
 
 @dataclass
-class Caused:
+class _Caused:
     """Which fact each attempt and each Idempotency-Key made."""
 
     by_attempt: dict[str, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Caused:
 def check(history: History, facts: Sequence[Fact]) -> Checked:
     """Return everything that the history and the store's facts contradict each other in."""
     timeline = fold(facts, history.slots)
-    caused, findings = attribute(history.operations, facts)
+    caused, findings = _attribute(history.operations, facts)
     failed = (o for o in history.operations if o.outcome is Outcome.UNKNOWN and o.code == FAILED)
     findings = [*timeline.findings, *findings, *(Finding("the portal failed", said(o)) for o in failed)]
     findings += _lost(history.operations, facts, caused, timeline)
@@ -64,10 +64,10 @@ def check(history: History, facts: Sequence[Fact]) -> Checked:
     )
 
 
-def attribute(operations: Iterable[Operation], facts: Sequence[Fact]) -> tuple[Caused, list[Finding]]:
+def _attribute(operations: Iterable[Operation], facts: Sequence[Fact]) -> tuple[_Caused, list[Finding]]:
     """Find the attempt behind each fact: there is one, it asked for just this, and it made no other."""
     attempts = {operation.id: operation for operation in operations}
-    caused, findings = Caused(), []
+    caused, findings = _Caused(), []
     for moment, fact in enumerate(facts, start=1):
         attempt = attempts.get(fact.request)
         what = f"{fact.kind} of {fact.patient} at position {fact.position}"
@@ -102,13 +102,13 @@ def _asked_for(attempt: Operation, fact: Fact) -> bool:
 
 
 def _lost(
-    operations: Iterable[Operation], facts: Sequence[Fact], caused: Caused, timeline: Timeline
+    operations: Iterable[Operation], facts: Sequence[Fact], caused: _Caused, timeline: Timeline
 ) -> Iterable[Finding]:
     """Find acknowledgements of what the store does not hold, or holds otherwise."""
     for operation in operations:
         if operation.outcome is not Outcome.OK or operation.kind is Kind.READ:
             continue
-        moment = made_by(operation, caused)
+        moment = _made_by(operation, caused)
         if moment is not None:
             fact = facts[moment - 1]
             there = fact.hold if fact.kind is Kind.HOLD else fact.appointment
@@ -123,7 +123,7 @@ def _known(operation: Operation, timeline: Timeline) -> bool:
     return there in timeline.held if operation.kind is Kind.HOLD else there in timeline.places
 
 
-def made_by(operation: Operation, caused: Caused) -> int | None:
+def _made_by(operation: Operation, caused: _Caused) -> int | None:
     """Return the moment of the fact that an attempt, or an earlier one with its key, made.
 
     An attempt that found all as it wished made none, nor did it keep its key: a repeat may be decided anew.
@@ -148,7 +148,7 @@ def said(operation: Operation) -> str:
 class _Order:
     """Looks for a place for everything, in the order in which requests were sent."""
 
-    def __init__(self, history: History, facts: Sequence[Fact], caused: Caused, timeline: Timeline) -> None:
+    def __init__(self, history: History, facts: Sequence[Fact], caused: _Caused, timeline: Timeline) -> None:
         self._history = history
         self._facts = facts
         self._caused = caused
@@ -161,7 +161,7 @@ class _Order:
             own = caused.by_attempt.get(operation.id)
             if own is not None:
                 self._after[own] = operation.invoked_at
-            made = made_by(operation, caused)
+            made = _made_by(operation, caused)
             if made is not None and operation.outcome is Outcome.OK:
                 self._before[made] = min(self._before[made], operation.returned_at)
 
@@ -190,7 +190,7 @@ class _Order:
         lowest = _running_max([-moment for _, moment in reversed(asked)])[::-1]
         seen, own = _Seen(), dict[tuple[int, str], int]()
         for operation in sorted(self._history.operations, key=lambda o: o.invoked_at):
-            made = made_by(operation, self._caused)
+            made = _made_by(operation, self._caused)
             if made is not None:
                 # An effect has its place, and a repeat is answered as the first one, whatever happened since.
                 if operation.outcome is Outcome.OK:

@@ -11,12 +11,10 @@ from typing import Any, Final
 from portal_faults.history.check import check
 from portal_faults.history.fact import read_facts
 from portal_faults.history.history import read_history
-from portal_faults.history.porcupine import linearizable
 from portal_faults.history.timeline import Finding, Timeline
 from portal_faults.history.views import check_views
 from portal_faults.running import RunningPortal, eventually, require
 
-_DECIDE_SECONDS: Final = 300.0
 _FOLLOW_SECONDS: Final = 90.0
 _SHOWN: Final = 5
 
@@ -30,10 +28,6 @@ async def judge(portal: RunningPortal, file: Path) -> dict[str, Any]:
     checked = await asyncio.to_thread(check, history, facts)
     seconds = time.monotonic() - began
     _require_none(checked.findings)
-    began = time.monotonic()
-    verdict = await linearizable(history, facts, checked.timeline, _DECIDE_SECONDS)
-    searched = time.monotonic() - began
-    _require_none(verdict.findings if verdict else ())
     await _views_follow(portal, checked.timeline)
     return {
         "operations": checked.operations,
@@ -41,13 +35,6 @@ async def judge(portal: RunningPortal, file: Path) -> dict[str, Any]:
         "outcomes": dict(Counter(operation.outcome.value for operation in history.operations)),
         "unknown that happened": checked.happened,
         "seconds to check": round(seconds, 1),
-        "porcupine": {
-            "partitions": verdict.partitions,
-            "operations": verdict.operations,
-            "seconds": round(searched, 1),
-        }
-        if verdict
-        else "could not be built here",
     }
 
 

@@ -76,7 +76,7 @@ class Timeline:
 
     def visits_beside(self, slot: str, first: int, last: int) -> Iterator[Stay]:
         """Return visits that share a slot's time, at any address and with any doctor, and live in between."""
-        for other in self.beside[slot]:
+        for other in self.beside.get(slot, ()):
             stays = self.visits.get(other, [])
             for stay in reversed(stays[: bisect_right(stays, last, key=lambda stay: stay.since)]):
                 if stay.until <= first:
@@ -86,7 +86,7 @@ class Timeline:
 
     def holds_beside(self, slot: str, first: int, last: int, alive_at: float) -> Iterator[Stay]:
         """Return the holds that share a slot's time and live in between, by the clock as well."""
-        for other in self.beside[slot]:
+        for other in self.beside.get(slot, ()):
             stays = self.holds.get(other, [])
             for stay in reversed(stays[: bisect_right(stays, last, key=lambda stay: stay.since)]):
                 if stay.expires_at <= alive_at:
