@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portal_launcher.gates import FOLDERS, LONGEST, LOOKS_BACK, SMOKE, usual_folders
+from portal_launcher.gates import FOLDERS, IN_CONTAINERS, LONGEST, LOOKS_BACK, usual_folders
 from portal_launcher.layout import ROOT
 from portal_launcher.proofs import MOVED, PROOFS
 
@@ -33,6 +33,6 @@ def test_given_a_file_of_tests_when_it_is_looked_for_then_a_run_or_a_proof_has_i
 
 def test_given_the_proofs_when_their_tests_are_looked_for_then_they_are_there() -> None:
     also = [path for proof in PROOFS.values() for path in proof.also]
-    assert [
-        path for path in (*MOVED, *also, *SMOKE, *LONGEST, LOOKS_BACK) if not (ROOT / path).exists()
-    ] == []
+    there = [path for files in IN_CONTAINERS.values() for path in files]
+    named = (*MOVED, *also, *there, *LONGEST, LOOKS_BACK)
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -85,10 +85,14 @@ class Ended:
 
 @dataclass
 class Suite:
-    """One run of checks and tests in lanes; `servers`: with a PostgreSQL and a Kafka for each lane."""
+    """One run of checks and tests in lanes; `servers`: with a PostgreSQL and a Kafka for each lane.
+
+    `variables` are told to the tests.
+    """
 
     jobs: Sequence[Check | Part]
     servers: bool = True
+    variables: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
     failed: list[str] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
@@ -122,12 +126,12 @@ class Suite:
 
     async def _run(self, lane: Lane, job: Part, notes: Path) -> None:
         """Run tests; once more, on new servers, where one of the lane's died under them."""
-        ended = await ran(job, notes, await lane.servers() if self.servers else {})
+        ended = await ran(job, notes, {**self.variables, **(await lane.servers() if self.servers else {})})
         if not ended.well and await lane.lost_a_server():
             show(ended.output)
             self.progress.say(f"{job.name}: a server of lane {lane.number + 1} died; once more on new ones")
             await lane.close()
-            ended = await ran(job, notes, await lane.servers())
+            ended = await ran(job, notes, {**self.variables, **await lane.servers()})
         self._report(job, ended)
 
     def _report(self, job: Part, ended: Ended) -> None:
