@@ -13,13 +13,15 @@ class Proof:
     """A promise and its tests.
 
     `tests` run here only; `also` are tests of the usual run, at the proof's size. `options` are pytest's,
-    `variables` the tests'. `servers`: some are needed beside those that the tests bring.
+    `variables` the tests'. `servers`: some are needed beside those that the tests bring; `engine`: a
+    Docker engine is.
     """
 
     tests: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     servers: bool = False
+    engine: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -42,7 +44,7 @@ PROOFS: Final[Mapping[str, Proof]] = types.MappingProxyType(
             ("tests/containers",),
             also=("services", "shared", "tools", "tests/views"),
             options=("-m", "connected"),
-            servers=True,
+            engine=True,
             variables={"PORTAL_TEST_CONTAINERS": "yes", "PORTAL_TEST_BACKEND": "containers"},
         ),
     }

@@ -30,14 +30,21 @@ LONGEST: Final = {"small": 3600.0, "full": 8 * 3600.0}
 
 
 def prove(names: Sequence[str], arguments: list[str], *, full: bool, mutants: bool) -> int:
-    """Run proofs, or plant their bugs; 0 when all held, or all bugs were caught."""
+    """Run proofs, or plant their bugs; 0 when all held, or all bugs were caught.
+
+    Of several, those are left out, and named, that need a Docker engine where there is none.
+    """
+    from portal_launcher.throwaway_containers import engine_answers  # noqa: PLC0415  slow, and seldom needed
+
     for name in names:
         if name not in PROOFS:
             raise Fault(UNKNOWN_PROOF, f"There is no proof {name}; there are {', '.join(PROOFS)}.")
+    possible = [name for name in names if len(names) == 1 or not PROOFS[name].engine or engine_answers()]
     size = "full" if full else "small"
-    codes = {name: asyncio.run(run(name, arguments, size=size, mutants=mutants)) for name in names}
-    for name, code in codes.items():
-        show(f"{name:<12}{'held' if code == 0 else 'DID NOT HOLD'}")
+    codes = {name: asyncio.run(run(name, arguments, size=size, mutants=mutants)) for name in possible}
+    for name in names:
+        ended = "left out: no Docker engine answers" if name not in codes else "DID NOT HOLD"
+        show(f"{name:<12}{'held' if codes.get(name) == 0 else ended}")
     return 1 if any(codes.values()) else 0
 
 
