@@ -104,7 +104,7 @@ def test_given_the_contract_when_read_then_each_of_its_operations_was_agreed_on(
 def test_given_the_services_when_asked_then_each_of_their_operations_stands_behind_a_public_one() -> None:
     asked = [one.asked for one in public_operations()]
     hidden = [f"{one.app}'s {one.method} {one.path}" for one in service_operations() if one not in asked]
-    assert not hidden, f"nobody can ask for it: add it to gateway/forward/routes.py, or remove it: {hidden}"
+    assert not hidden, f"neither gateway/forward/routes.py nor an x-asks of the gateway leads to {hidden}"
 
 
 def test_given_every_write_when_described_then_it_wants_the_header_of_our_own_pages() -> None:

@@ -206,20 +206,3 @@ async def test_hazard_table_away_when_the_password_was_reset_then_503(portal: An
     portal.rows.away = True
     response = await portal.browser.post("/api/password-resets/x", json={}, headers=portal.csrf)
     assert response.status_code == 503
-
-
-async def test_given_the_operations_that_ask_identity_when_described_then_they_say_whom(portal: Any) -> None:
-    asking = {
-        (method, path): operation["x-asks"]
-        for path, operations in portal.app.openapi()["paths"].items()
-        for method, operation in operations.items()
-        if "x-asks" in operation
-    }
-    assert asking == {
-        ("post", "/api/accounts"): "identity POST /accounts",
-        ("post", "/api/sessions"): "identity POST /sign-ins",
-        ("get", "/api/me"): "identity GET /accounts/{account_id}",
-        ("patch", "/api/me"): "identity PATCH /accounts/{account_id}",
-        ("post", "/api/me/password"): "identity POST /accounts/{account_id}/password",
-        ("post", "/api/password-resets/{token}"): "identity POST /password-resets/{token}",
-    }
