@@ -14,9 +14,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from portal_launcher.backend import backend
 from portal_launcher.layout import ROOT
-from portal_launcher.progress import Progress, show
+from portal_launcher.progress import show
 
 FOLDERS = ("services", "shared", "tools", "tests")
 BIN = Path(sys.executable).parent
@@ -54,17 +53,14 @@ async def run_gates(selection: Selection, arguments: list[str]) -> int:
         return await call(pytest("tests/containers", *arguments), {"PORTAL_TEST_CONTAINERS": "yes"})
     if selection is Selection.UNIT:
         return await call(pytest("-m", "not connected", *arguments))
+    if selection is Selection.MUTANTS:
+        return await call(planted_bugs(*arguments))
     failed = []
     if selection is Selection.ALL:
         for name, command in static_gates().items():
             if not await gate(name, command):
                 failed.append(name)
-    if selection is Selection.MUTANTS:
-        # Each planted bug is a process of its own: they share the servers.
-        async with backend(Progress()) as servers:
-            if await call([sys.executable, "tests/mutants.py", *arguments], servers) != 0:
-                failed.append("mutants")
-    elif await call(pytest(*(["tests/e2e"] if selection is Selection.E2E else []), *arguments)) != 0:
+    if await call(pytest(*(["tests/e2e"] if selection is Selection.E2E else []), *arguments)) != 0:
         failed.append("pytest")
     if failed:
         show(f"failed: {', '.join(failed)}")
@@ -75,6 +71,11 @@ async def run_gates(selection: Selection, arguments: list[str]) -> int:
 def pytest(*arguments: str) -> list[str]:
     """Build a pytest command line."""
     return [sys.executable, "-m", "pytest", *arguments]
+
+
+def planted_bugs(*arguments: str) -> list[str]:
+    """Build the command line of what plants bugs."""
+    return [sys.executable, "-m", "tests.mutants", *arguments]
 
 
 async def gate(name: str, command: list[str]) -> bool:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -20,7 +19,7 @@ from typing import Any, Final
 
 from portal_launcher.backend import backend
 from portal_launcher.faults import UNKNOWN_PROOF, Fault
-from portal_launcher.gates import call, pytest
+from portal_launcher.gates import call, planted_bugs, pytest
 from portal_launcher.layout import ROOT
 from portal_launcher.progress import Progress, show
 
@@ -31,7 +30,7 @@ LONGEST: Final = {"small": 3600.0, "full": 8 * 3600.0}
 
 @dataclass(frozen=True)
 class Proof:
-    """Its tests; `servers` says whether they need some beside their own."""
+    """Its tests; `servers` says whether they need some beside their own, where no bugs are planted."""
 
     tests: tuple[str, ...]
     servers: bool = False
@@ -63,8 +62,8 @@ async def run(name: str, arguments: list[str], *, size: str, mutants: bool) -> i
         environment = {"PORTAL_PROOF_SIZE": size, "PORTAL_PROOF_RESULTS": str(found)}
         command = pytest("-q", *proof.tests, *arguments)
         if mutants:
-            command = [sys.executable, "tests/mutants.py", *proof.tests, *arguments]
-        async with servers(needed=proof.servers or mutants) as there:
+            command = planted_bugs(*proof.tests, *arguments)
+        async with servers(needed=proof.servers and not mutants) as there:
             try:
                 async with asyncio.timeout(LONGEST[size]):
                     code = await call(command, {**there, **environment})
