@@ -1,17 +1,25 @@
-"""Does a test catch each bug that was made before? `./portal test --mutants` plants them one at a time."""
+"""Does a test catch each bug that was made before? `./portal test --mutants` plants them, one a process.
 
-import os
+They run in lanes; a lane starts no servers before its first bug that needs one.
+"""
+
+import asyncio
 import re
-import subprocess
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
-from portal_eventstore.testing.planting import bugs_in
+from tests.forks import ROOT, Runner, collect
 
-ROOT = Path(__file__).resolve().parent.parent
+from portal_eventstore.testing.planting import bugs_in
+from portal_launcher.faults import Fault
+from portal_launcher.lanes import Lane, in_lanes, lanes_here
+
 _IGNORE = "--ignore="
-_PATIENCE = 900.0  # seconds a test: the people of a portal that never answers again give up after 300
 _FAILED = re.compile(r"^FAILED ", re.MULTILINE)
 """In pytest's summary: a test was not kept. `ERROR` is one that did not come to run."""
 
@@ -31,34 +39,17 @@ def planted() -> dict[str, tuple[Callable[[], None], str]]:
 
 def mutants(asked: Sequence[str] = ()) -> dict[str, str]:
     """Return every planted bug with the id of the test that must fail, or those in the tests asked for."""
-    ignored = tuple(path.removeprefix(_IGNORE) for path in asked if path.startswith(_IGNORE))
-    wanted = tuple(path for path in asked if not path.startswith("-")) or ("",)
-    found = {name: test for name, (_, test) in planted().items()}
-    return {n: test for n, test in found.items() if test.startswith(wanted) and not test.startswith(ignored)}
+    ignored = [Path(path.removeprefix(_IGNORE)) for path in asked if path.startswith(_IGNORE)]
+    wanted = [Path(path) for path in asked if not path.startswith("-")] or [Path()]
+    return {
+        name: test
+        for name, (_, test) in planted().items()
+        if _is_under(wanted, test) and not _is_under(ignored, test)
+    }
 
 
-def run(tests: Sequence[str], mutant: str | None) -> tuple[int, str]:
-    """Run tests in a process of their own; return pytest's exit code, -1 when they do not end, and its words.
-
-    What pytest says is told only without a bug, and kept only with one.
-    """
-    environment = {k: v for k, v in os.environ.items() if k != "PORTAL_MUTANT"}
-    if mutant is not None:
-        environment["PORTAL_MUTANT"] = mutant
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
-            cwd=ROOT,
-            env=environment,
-            stdout=None if mutant is None else subprocess.PIPE,
-            stderr=None if mutant is None else subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=_PATIENCE * len(tests),
-        )
-    except subprocess.TimeoutExpired:
-        return -1, ""
-    return ended.returncode, ended.stdout or ""
+def _is_under(paths: Sequence[Path], test: str) -> bool:
+    return any(Path(test.partition("::")[0]).is_relative_to(path) for path in paths)
 
 
 def verdict(code: int, said: str) -> str:
@@ -68,22 +59,97 @@ def verdict(code: int, said: str) -> str:
     return "BROKEN" if _NO_CODE.search(said) or not _FAILED.search(said) else "caught"
 
 
+@dataclass(frozen=True)
+class Run:
+    """Tests that run in one process: with a bug, or without one where they must pass."""
+
+    tests: tuple[str, ...]
+    bug: str | None
+    connected: bool
+
+
+def runs_of(bugs: Mapping[str, str], connected: Mapping[str, bool]) -> list[Run]:
+    """Return what runs, in this order: first what needs no server, and tests before their bugs."""
+    # Backwards by their paths: whole portals, which take longest, lie in tests/ and come first.
+    tests = sorted(set(bugs.values()), reverse=True)
+    sound = [
+        Run(tuple(same), None, needs)
+        for (needs, _), same in groupby(
+            sorted(tests, key=connected.__getitem__), lambda test: (connected[test], test.partition("::")[0])
+        )
+    ]
+    broken = [
+        Run((test,), bug, connected[test]) for test in tests for bug, its in bugs.items() if its == test
+    ]
+    return sorted([*sound, *broken], key=lambda run: run.connected)
+
+
+class Session:
+    """Runs them in lanes and prints one line a bug, pytest-like totals at the end."""
+
+    def __init__(self, runs: Sequence[Run], runners: Sequence[Runner]) -> None:
+        self._runs, self._runners = runs, runners
+        self._unsound = ""
+        self.found: dict[str, str] = {}
+
+    async def run(self) -> int:
+        """Return 0 when all were caught."""
+        stopped = asyncio.current_task()
+        if stopped is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.cancel)
+        await in_lanes(self._waiting(), len(self._runners), self._one)
+        if self._unsound:
+            print(self._unsound, "tests that should catch bugs do not pass without one", sep="\n")
+            return 1
+        caught = list(self.found.values()).count("caught")
+        print(f"{caught} passed, {len(self.found) - caught} failed")
+        return 0 if caught == len(self.found) else 1
+
+    def _waiting(self) -> Iterator[Run]:
+        for run in self._runs:
+            if self._unsound:
+                return
+            yield run
+
+    async def _one(self, lane: Lane, run: Run) -> None:
+        environment = dict(await lane.servers()) if run.connected else {}
+        arguments = [*run.tests, "--tb=short"]
+        if run.bug is not None:
+            environment["PORTAL_MUTANT"] = run.bug
+            arguments.append("--maxfail=1")
+        began = time.monotonic()
+        code, said = await self._runners[lane.number].run(arguments, environment)
+        took = f"({time.monotonic() - began:.1f} s)"
+        if run.bug is not None:
+            found = self.found[run.bug] = verdict(code, said)
+            print(f"{found:<8}  {run.bug}  by {run.tests[0].rpartition('::')[2]}  {took}", flush=True)
+        elif code:
+            self._unsound += said
+        else:
+            print(f"sound     {run.tests[0].partition('::')[0]}  {took}", flush=True)
+
+
 def main() -> int:
-    """Print one line a mutant and pytest-like totals; 0 when all were caught."""
+    """Plant what is asked for."""
     bugs = mutants(sys.argv[1:])
-    # Together, in one process: that costs a fraction of a process for each. In the order of a whole run, so
-    # that portals which share a folder follow one another.
-    if not bugs or run(sorted(set(bugs.values())), None)[0] != 0:
-        print("no bug was planted: the tests that should catch them do not pass without one")
+    if not bugs:
+        print("there is no such bug")
         return 1
-    caught = 0
-    for name, test in bugs.items():
-        found = verdict(*run([test], name))
-        caught += found == "caught"
-        print(f"{found:<8}  {name}  by {test.rpartition('::')[2]}", flush=True)
-    print(f"{caught} passed, {len(bugs) - caught} failed")
-    return 0 if caught == len(bugs) else 1
+    tests = collect(sorted(set(bugs.values())))
+    runs = runs_of(bugs, tests.connected)
+    lanes, why = lanes_here()
+    alone = sum(not run.connected for run in runs if run.bug)
+    print(f"{len(bugs)} bugs, {alone} of them without servers; lanes: {lanes} ({why})", flush=True)
+    runners = [Runner(tests) for _ in range(lanes)]
+    try:
+        return asyncio.run(Session(runs, runners).run())
+    finally:
+        for runner in runners:
+            runner.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Fault as fault:
+        sys.exit(str(fault))

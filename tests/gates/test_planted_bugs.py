@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from tests.mutants import ROOT, verdict
+from tests.forks import ROOT
+from tests.mutants import Run, runs_of, verdict
 
 _FAILED = "FAILED services/booking/tests/test_races.py::test_given_one - AssertionError"
 
@@ -44,3 +45,18 @@ def test_given_the_code_of_today_when_each_bug_is_planted_then_its_place_is_stil
     command = [sys.executable, "-m", "tests.gates.plant_each"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_given_bugs_when_ordered_then_first_what_needs_no_server_and_each_file_is_sound_before_its_bugs() -> (
+    None
+):
+    pure, slow, other = "a/test_pure.py::test_x", "b/test_slow.py::test_y", "b/test_slow.py::test_z"
+    bugs = {"one": slow, "two": pure, "three": other, "four": slow}
+    assert runs_of(bugs, {pure: False, slow: True, other: True}) == [
+        Run((pure,), None, connected=False),
+        Run((pure,), "two", connected=False),
+        Run((other, slow), None, connected=True),
+        Run((other,), "three", connected=True),
+        Run((slow,), "one", connected=True),
+        Run((slow,), "four", connected=True),
+    ]

@@ -13,10 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from portal_launcher.backend import backend
 from portal_launcher.changed import broken_by, changed_files
 from portal_launcher.layout import ROOT
-from portal_launcher.progress import Progress
 from portal_launcher.proofs import MOVED, PROOFS
 from portal_launcher.suite import Check, Part, Suite
 
@@ -65,6 +63,8 @@ async def run_gates(  # noqa: PLR0911  one for each part
     selection: Selection, arguments: list[str]
 ) -> int:
     """Run the selected gates and sum up."""
+    if selection is Selection.MUTANTS:
+        return await call(planted_bugs(*arguments))
     if any(is_path(argument) for argument in arguments):
         return await call(pytest(*arguments))
     if selection is Selection.E2E:
@@ -72,10 +72,6 @@ async def run_gates(  # noqa: PLR0911  one for each part
     if selection is Selection.CONTAINERS:
         smoke = [Part(name, (*files, *arguments)) for name, files in IN_CONTAINERS.items()]
         return await Suite(smoke, servers=False, variables=PROOFS["containers"].variables).run()
-    if selection is Selection.MUTANTS:
-        # Each planted bug is a process of its own: they share the servers.
-        async with backend(Progress()) as servers:
-            return await call([sys.executable, "tests/mutants.py", *arguments], servers)
     if selection is Selection.UNIT:
         # Few processes: most of what more would take is their start.
         unit = [Part(folder, (folder, *left_out(folder), *NO_SERVERS, *arguments)) for folder in FOLDERS]
@@ -129,6 +125,11 @@ def is_path(argument: str) -> bool:
 def pytest(*arguments: str) -> list[str]:
     """Build a pytest command line."""
     return [sys.executable, "-m", "pytest", *arguments]
+
+
+def planted_bugs(*arguments: str) -> list[str]:
+    """Build the command line of what plants bugs."""
+    return [sys.executable, "-m", "tests.mutants", *arguments]
 
 
 async def call(command: list[str], environment: Mapping[str, str] | None = None) -> int:

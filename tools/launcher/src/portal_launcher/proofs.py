@@ -43,7 +43,7 @@ PROOFS: Final[Mapping[str, Proof]] = types.MappingProxyType(
         "containers": Proof(
             ("tests/containers",),
             also=("services", "shared", "tools", "tests/views"),
-            options=("-m", "connected"),
+            options=("-mconnected",),
             engine=True,
             variables={"PORTAL_TEST_CONTAINERS": "yes", "PORTAL_TEST_BACKEND": "containers"},
         ),

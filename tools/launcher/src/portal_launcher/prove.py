@@ -64,7 +64,7 @@ async def run(name: str, arguments: list[str], *, size: str, mutants: bool) -> i
                 *proof.options,
                 *arguments,
             ]
-        async with servers(needed=proof.servers or mutants) as there:
+        async with servers(needed=proof.servers and not mutants) as there:
             try:
                 async with asyncio.timeout(LONGEST[size]):
                     code = await call(command, {**there, **environment})
