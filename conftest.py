@@ -7,21 +7,22 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from portal_contract.seen import Recorder
 from portal_events.topics import TOPICS
+from portal_eventstore.testing.kafka_log import migrate, migrate_with_effects
+from portal_eventstore.testing.lending import Lender
 
 T = TypeVar("T")
 
@@ -173,15 +174,33 @@ def kafka_for_a_portal(kafka: str, forget_topics: Callable[[], None]) -> Iterato
     forget_topics()
 
 
-@pytest.fixture
-async def database_url(servers: Mapping[str, str]) -> AsyncIterator[str]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def lender(servers: Mapping[str, str]) -> AsyncIterator[Lender]:
+    """Give what lends databases; its connections live as long as the run."""
+    url = servers["PORTAL_TEST_DATABASE_URL"]
+    server = await asyncpg.connect(url)
+    lender = Lender(url, server)
+    yield lender
+    await lender.close()
+    await server.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def store_url(lender: Lender) -> AsyncIterator[str]:
+    """Give the address of a database with the event store's tables, and nothing in them."""
+    async with lender.lent(migrate) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def log_url(lender: Lender) -> AsyncIterator[str]:
+    """Give the address of a database for a log or a topic, and the view of its effects."""
+    async with lender.lent(migrate_with_effects) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database_url(lender: Lender) -> AsyncIterator[str]:
     """Give the address of a fresh, empty database; it is dropped afterwards."""
-    server = servers["PORTAL_TEST_DATABASE_URL"]
-    name = f"test_{uuid.uuid4().hex}"
-    connection = await asyncpg.connect(server)
-    try:
-        await connection.execute(f'create database "{name}"')
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-        await connection.execute(f'drop database "{name}" with (force)')
-    finally:
-        await connection.close()
+    async with lender.fresh() as url:
+        yield url

@@ -13,7 +13,6 @@ from tests.services import VIEWS
 from portal_eventstore.history import fences, read
 from portal_eventstore.kafka import Incoming, Partition
 from portal_eventstore.rebuild.digest import SETTINGS
-from portal_eventstore.testing.kafka_log import migrate
 from portal_eventstore.testing.orders import applied, digests, filled, interleaved
 from portal_eventstore.view import View
 from portal_faults.running import RunningPortal, eventually
@@ -28,16 +27,15 @@ select topic, partition, next_offset from projection_position where view = $1 an
 
 @pytest.mark.parametrize(("service", "view"), VIEWS.values(), ids=VIEWS.keys())
 async def test_given_all_that_happened_when_read_in_other_orders_and_filled_then_as_the_running_views(
-    portal: RunningPortal, database_url: str, service: str, view: View[Any]
+    portal: RunningPortal, store_url: str, service: str, view: View[Any]
 ) -> None:
-    await migrate(database_url)
     records = await _past(portal.bootstrap_servers, view)
     assert records
     live = await _live(portal, service, view, records)
-    assert await filled(database_url, "filled", view, records) == live
+    assert await filled(store_url, "filled", view, records) == live
     for seed in range(_ORDERS):
         batches = interleaved(records, random.Random(seed))
-        assert await applied(database_url, f"order_{seed}", view, batches) == live, f"order {seed}"
+        assert await applied(store_url, f"order_{seed}", view, batches) == live, f"order {seed}"
 
 
 async def _past(servers: str, view: View[Any]) -> dict[Partition, list[Incoming]]:

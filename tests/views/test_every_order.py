@@ -8,7 +8,6 @@ from tests.services import VIEWS
 
 from portal_eventstore.kafka import Incoming, Partition
 from portal_eventstore.rebuild.digest import TableDigest
-from portal_eventstore.testing.kafka_log import migrate
 from portal_eventstore.testing.orders import applied, filled, interleaved
 from portal_eventstore.view import View
 
@@ -26,34 +25,27 @@ def view(request: pytest.FixtureRequest) -> View[Any]:
     return VIEWS[request.param][1]
 
 
-@pytest.fixture
-async def tables(database_url: str) -> str:
-    """A database with the store's tables, of which a view's places are some."""
-    await migrate(database_url)
-    return database_url
-
-
 def _read_by(view: View[Any], seed: int) -> dict[Partition, list[Incoming]]:
     topics = happened(random.Random(seed))
     return {tp: records for tp, records in topics.items() if tp[0] in view.topics}
 
 
 async def test_given_partitions_permuted_delayed_and_sent_twice_then_the_view_is_the_same(
-    tables: str, view: View[Any]
+    store_url: str, view: View[Any]
 ) -> None:
     records = _read_by(view, 1)
-    expected = await applied(tables, "in_order", view, [records])
+    expected = await applied(store_url, "in_order", view, [records])
     assert _EMPTY not in expected.values()
     for seed in range(_ORDERS):
         batches = interleaved(records, random.Random(seed))
-        assert await applied(tables, f"order_{seed}", view, batches) == expected, f"order {seed}"
+        assert await applied(store_url, f"order_{seed}", view, batches) == expected, f"order {seed}"
 
 
 async def test_given_a_random_history_then_filling_from_it_is_the_same_as_applying_it(
-    tables: str, view: View[Any]
+    store_url: str, view: View[Any]
 ) -> None:
     for seed in range(2, 5):
         records = _read_by(view, seed)
         batches = interleaved(records, random.Random(seed))
-        live = await applied(tables, f"applied_{seed}", view, batches)
-        assert await filled(tables, f"filled_{seed}", view, records) == live, f"history {seed}"
+        live = await applied(store_url, f"applied_{seed}", view, batches)
+        assert await filled(store_url, f"filled_{seed}", view, records) == live, f"history {seed}"

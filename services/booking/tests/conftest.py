@@ -10,26 +10,22 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from booking.appointments.find import find_desk_phone
 from booking.free_slots.find import find_slot
 from booking.rules.wanted_slot import WantedSlot
-from booking.worker import PROJECTIONS
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
 from portal_events.booking import DoctorDayOpened
-from portal_events.topics import PATIENT_KEYS
-from portal_eventstore.editions import create_tables
-from portal_eventstore.keys.key_ring import keys_view
 from portal_eventstore.memory import MemoryStore
-from portal_eventstore.postgres import MIGRATIONS
+from portal_eventstore.testing.lending import Lender
 from portal_eventstore.testing.planting import plant_named
-from portal_eventstore.view import view_of
 
 from .facts import wanted
-from .house import Gate, House, open_network, opened_house, project
+from .house import Gate, House, make_tables, open_network, opened_house, project
 
 
 def pytest_configure() -> None:
@@ -77,13 +73,17 @@ async def house(gate: Gate) -> AsyncIterator[House]:
         yield built
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def booking_url(lender: Lender) -> AsyncIterator[str]:
+    """Give the address of a database with the store's tables and booking's views, all empty."""
+    async with lender.lent(make_tables) as url:
+        yield url
+
+
 @pytest.fixture
-async def views(database_url: str) -> AsyncIterator[Any]:
-    """Give a database with the store's tables and booking's views, all empty."""
-    async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as pool:
-        for migration in sorted(MIGRATIONS.glob("*.sql")):
-            await pool.execute(migration.read_text().split("-- migrate:down")[0])
-        await create_tables(pool, [*map(view_of, PROJECTIONS), keys_view(PATIENT_KEYS)])
+async def views(booking_url: str) -> AsyncIterator[Any]:
+    """Give that database's connections."""
+    async with asyncpg.create_pool(booking_url, min_size=1, max_size=4) as pool:
         yield pool
 
 

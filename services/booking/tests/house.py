@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import httpx
 from uuid_utils.compat import uuid7
 
@@ -29,12 +30,15 @@ from portal_events.base import Event
 from portal_events.booking import Mode, ServiceKind, Source
 from portal_events.identity import Level
 from portal_events.stored import StoredEvent
-from portal_events.topics import PARTITIONS, events_topic, partition_for
+from portal_events.topics import PARTITIONS, PATIENT_KEYS, events_topic, partition_for
 from portal_eventstore.command import Context
 from portal_eventstore.decision import KeyUnavailable
+from portal_eventstore.editions import create_tables
 from portal_eventstore.execute import Decider
+from portal_eventstore.keys.key_ring import keys_view
 from portal_eventstore.store import EventStore
-from portal_eventstore.view import Received
+from portal_eventstore.testing.kafka_log import migrate
+from portal_eventstore.view import Received, view_of
 
 E = TypeVar("E", bound=Event)
 
@@ -78,6 +82,13 @@ INTERNISTS_VISIT = AddService(
 )
 SIX = datetime(2026, 11, 2, 17, tzinfo=UTC)  # 18:00 in Warsaw
 CONTEXT = Context(time=NOW, actor="system:test", correlation_id=UUID(int=99))
+
+
+async def make_tables(database_url: str) -> None:
+    """Create the store's tables and booking's views."""
+    await migrate(database_url)
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
+        await create_tables(pool, [*map(view_of, PROJECTIONS), keys_view(PATIENT_KEYS)])
 
 
 async def open_network(decider: Decider) -> None:

@@ -16,10 +16,8 @@ import pytest
 from booking.app import READING
 from booking.cursor import encode_cursor
 from booking.free_slots.endpoint import Preferences, _key, _query, _window
-from booking.worker import PROJECTIONS
-from portal_eventstore.editions import create_tables
-from portal_eventstore.postgres import MIGRATIONS
-from portal_eventstore.view import view_of
+
+from .house import make_tables
 
 pytestmark = pytest.mark.connected
 
@@ -58,11 +56,8 @@ insert into free_slots_busy
 @pytest.fixture(params=[True, False], ids=["analyzed", "not yet analyzed"])
 async def connection(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Any]:
     """Give the views of a network in which the next two weeks, and all of one service, are taken."""
+    await make_tables(database_url)
     connection = await asyncpg.connect(database_url, server_settings=READING)
-    for migration in sorted(MIGRATIONS.glob("*.sql")):
-        await connection.execute(migration.read_text().split("-- migrate:down")[0])
-    async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
-        await create_tables(pool, map(view_of, PROJECTIONS))
     await connection.execute(_NETWORK.replace("$1", f"'{NOW.isoformat()}'"))
     await connection.execute("vacuum")
     # With statistics of all rows, not of a sample, and without any: the plans are the same each time.

@@ -70,10 +70,9 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 @pytest.fixture
-async def deciders(database_url: str, views: Any) -> AsyncIterator[list[Decider]]:
+async def deciders(booking_url: str) -> AsyncIterator[list[Decider]]:
     """Four processes' worth of Deciders on one database with the network open, and a week of Nowak's."""
-    assert views
-    stores = [await PostgresStore.connect(database_url, "booking") for _ in range(4)]
+    stores = [await PostgresStore.connect(booking_url, "booking") for _ in range(4)]
     deciders = [Decider(store) for store in stores]
     await open_network(deciders[0])
     for days in range(1, ROUNDS):
@@ -165,19 +164,19 @@ async def calendar(database_url: str, *patients: UUID) -> Calendar:
 
 
 async def test_given_one_slot_when_five_hundred_book_it_at_once_then_one_has_it(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     answers = await at_once(deciders, *(book(UUID(int=1000 + n), place()) for n in range(500)))
     assert Counter(answer for answer in answers if isinstance(answer, type)) == {SlotTaken: 499}
-    events = await log(database_url, f"doctor-day:{NOWAK}:{DAY}")
+    events = await log(booking_url, f"doctor-day:{NOWAK}:{DAY}")
     assert sum(isinstance(event, AppointmentBooked) for event in events) == 1
 
 
 async def test_given_one_slot_when_one_patient_taps_often_at_once_then_one_visit_for_all_taps(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     assert won(await at_once(deciders, *(book(ANNA, place()) for _ in range(8)))) == 8
-    assert len((await calendar(database_url, ANNA)).booked) == 1
+    assert len((await calendar(booking_url, ANNA)).booked) == 1
 
 
 async def test_given_two_addresses_of_one_time_when_both_are_booked_at_once_then_one_is(
@@ -190,7 +189,7 @@ async def test_given_two_addresses_of_one_time_when_both_are_booked_at_once_then
 
 
 async def test_given_one_slot_when_many_hold_it_or_its_other_address_at_once_then_one_does(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     for days in range(ROUNDS):
         here, there = place(days=days), place(days=days, facility=MOKOTOW)
@@ -199,7 +198,7 @@ async def test_given_one_slot_when_many_hold_it_or_its_other_address_at_once_the
             deciders, *(hold(patient, (here, there)[n % 2]) for n, patient in enumerate(patients))
         )
         assert (won(answers), answers.count(SlotTaken)) == (1, 7)
-    events = await log(database_url, f"doctor-day:{NOWAK}:{DAY}")
+    events = await log(booking_url, f"doctor-day:{NOWAK}:{DAY}")
     assert sum(isinstance(event, SlotHeld) for event in events) == 1
 
 
@@ -213,11 +212,11 @@ async def test_given_a_slot_when_it_is_held_and_booked_by_others_at_once_then_on
 
 
 async def test_given_a_patient_when_four_slots_are_held_at_once_then_two_are(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     answers = await at_once(deciders, *(hold(ANNA, place(minutes)) for minutes in (0, 30, 60, 90)))
     assert (won(answers), answers.count(HoldLimit)) == (2, 2)
-    assert len((await calendar(database_url, ANNA)).holds) == 2
+    assert len((await calendar(booking_url, ANNA)).holds) == 2
 
 
 async def test_given_a_hold_when_it_lapses_while_it_is_confirmed_then_expired_and_another_has_the_slot(
@@ -233,7 +232,7 @@ async def test_given_a_hold_when_it_lapses_while_it_is_confirmed_then_expired_an
 
 
 async def test_given_a_hold_when_confirmed_in_its_last_moment_and_held_by_another_then_one_has_the_slot(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     """Clocks of two processes differ: one says that the hold lives, the other that it has lapsed."""
     for days in range(ROUNDS):
@@ -245,12 +244,12 @@ async def test_given_a_hold_when_confirmed_in_its_last_moment_and_held_by_anothe
             deciders, book(patient, slot, kept.hold_id, end - MICROSECOND), hold(rival, slot, end)
         )
         assert (won(answers), answers.count(SlotTaken)) == (1, 1)
-        booked = (await calendar(database_url, patient)).booked
+        booked = (await calendar(booking_url, patient)).booked
         assert len(booked) == isinstance(answers[0], Outcome)
 
 
 async def test_given_a_hold_when_it_is_confirmed_and_given_back_at_once_then_booked_or_expired(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     for days in range(ROUNDS):
         patient, slot = UUID(int=100 + days), place(days=days)
@@ -261,21 +260,21 @@ async def test_given_a_hold_when_it_is_confirmed_and_given_back_at_once_then_boo
         assert isinstance(released, Outcome)
         assert isinstance(booked, Outcome) == (released.events == ())
         assert isinstance(booked, Outcome) or booked is HoldExpired
-        assert (await calendar(database_url, patient)).holds == ()
+        assert (await calendar(booking_url, patient)).holds == ()
 
 
 async def test_given_nine_bookings_when_three_more_come_at_once_then_one_fits(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     slots = [place(minutes, days) for days in range(3) for minutes in (0, 30, 60, 90)]
     await done(deciders, *(book(ANNA, slot) for slot in slots[: LIMIT - 1]))
     answers = await at_once(deciders, *(book(ANNA, slot) for slot in slots[LIMIT - 1 :]))
     assert (won(answers), answers.count(BookingLimit)) == (1, 2)
-    assert len((await calendar(database_url, ANNA)).booked) == LIMIT
+    assert len((await calendar(booking_url, ANNA)).booked) == LIMIT
 
 
 async def test_given_ten_bookings_when_one_is_cancelled_while_three_more_come_then_never_more_than_ten(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     slots = [place(minutes, days) for days in range(4) for minutes in (0, 30, 60, 90)]
     bookings = [book(ANNA, slot) for slot in slots[:LIMIT]]
@@ -285,11 +284,11 @@ async def test_given_ten_bookings_when_one_is_cancelled_while_three_more_come_th
     assert isinstance(cancelled, Outcome)
     assert won(answers) + answers.count(BookingLimit) == 3
     assert won(answers) <= 1
-    assert len((await calendar(database_url, ANNA)).booked) == LIMIT - 1 + won(answers)
+    assert len((await calendar(booking_url, ANNA)).booked) == LIMIT - 1 + won(answers)
 
 
 async def test_given_a_visit_when_cancelled_while_another_books_its_time_then_one_order_of_events(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     for days in range(ROUNDS):
         first = book(UUID(int=100 + days), place(days=days))
@@ -297,9 +296,7 @@ async def test_given_a_visit_when_cancelled_while_another_books_its_time_then_on
         rival = book(UUID(int=200 + days), place(days=days, facility=MOKOTOW))
         cancelled, booked = await at_once(deciders, cancel(first), rival)
         assert isinstance(cancelled, Outcome)
-        events = [
-            type(e) for e in await log(database_url, f"doctor-day:{NOWAK}:{DAY + timedelta(days=days)}")
-        ]
+        events = [type(e) for e in await log(booking_url, f"doctor-day:{NOWAK}:{DAY + timedelta(days=days)}")]
         expected = [AppointmentBooked, AppointmentCancelled]
         if isinstance(booked, Outcome):
             expected.append(AppointmentBooked)
@@ -309,24 +306,24 @@ async def test_given_a_visit_when_cancelled_while_another_books_its_time_then_on
 
 
 async def test_given_a_visit_when_cancelled_often_at_once_then_one_cancellation(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     first = book(ANNA, place())
     await done(deciders, first)
     assert won(await at_once(deciders, *(cancel(first) for _ in range(8)))) == 8
-    events = await log(database_url, f"appointment:{first.appointment_id}")
+    events = await log(booking_url, f"appointment:{first.appointment_id}")
     assert [type(event) for event in events] == [AppointmentBooked, AppointmentCancelled]
 
 
 async def test_given_a_visit_when_cancelled_and_moved_at_once_then_one_order_of_events(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     for days in range(ROUNDS):
         first = book(UUID(int=100 + days), place(days=days))
         await done(deciders, first)
         cancelled, moved = await at_once(deciders, cancel(first), move(first, place(30, days)))
         assert isinstance(cancelled, Outcome)
-        events = await log(database_url, f"appointment:{first.appointment_id}")
+        events = await log(booking_url, f"appointment:{first.appointment_id}")
         if isinstance(moved, Outcome):
             [before, between, after] = events
             assert isinstance(between, AppointmentMoved)
@@ -342,7 +339,7 @@ async def test_given_a_visit_when_cancelled_and_moved_at_once_then_one_order_of_
 
 
 async def test_given_a_visit_when_moved_while_another_books_the_target_then_all_or_nothing(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     for days in range(ROUNDS):
         old, new = place(days=days), place(30, days)
@@ -351,7 +348,7 @@ async def test_given_a_visit_when_moved_while_another_books_the_target_then_all_
         moved, booked = await at_once(deciders, move(first, new), rival)
         assert sorted([isinstance(moved, Outcome), isinstance(booked, Outcome)]) == [False, True]
         assert SlotTaken in (moved, booked)
-        [visit] = (await calendar(database_url, first.patient_id)).booked
+        [visit] = (await calendar(booking_url, first.patient_id)).booked
         assert visit.slot_id == (new if isinstance(moved, Outcome) else old).slot_id
         # The old time is free if, and only if, the visit has gone.
         [again] = await at_once(deciders, book(UUID(int=300 + days), old))
@@ -380,23 +377,23 @@ async def test_given_two_visits_when_they_change_places_at_once_then_neither_doe
 
 
 async def test_given_as_many_visits_as_allowed_when_three_move_to_one_slot_at_once_then_one_does(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     slots = [place(minutes, days) for days in range(3) for minutes in (0, 30, 60, 90)]
     bookings = [book(ANNA, slot) for slot in slots[:LIMIT]]
     await done(deciders, *bookings)
     answers = await at_once(deciders, *(move(first, slots[LIMIT]) for first in bookings[:3]))
     assert (won(answers), answers.count(SlotTaken)) == (1, 2)
-    assert len({visit.slot_id for visit in (await calendar(database_url, ANNA)).booked}) == LIMIT
+    assert len({visit.slot_id for visit in (await calendar(booking_url, ANNA)).booked}) == LIMIT
 
 
 async def test_given_one_visit_when_moved_to_three_slots_at_once_then_it_is_at_one_and_nowhere_else(
-    deciders: list[Decider], database_url: str
+    deciders: list[Decider], booking_url: str
 ) -> None:
     first = book(ANNA, place())
     await done(deciders, first)
     targets = [place(minutes) for minutes in (30, 60, 90)]
     assert won(await at_once(deciders, *(move(first, slot) for slot in targets))) == 3
-    [visit] = (await calendar(database_url, ANNA)).booked
+    [visit] = (await calendar(booking_url, ANNA)).booked
     free = [slot for slot in (place(), *targets) if slot.slot_id != visit.slot_id]
     assert won(await at_once(deciders, *(book(JAN, slot) for slot in free))) == 3

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 from cryptography.hazmat.primitives import serialization
@@ -26,7 +27,10 @@ from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.app import create_app
 from portal_eventstore.freshness import Freshness
+from portal_eventstore.testing.lending import Lender
 from portal_eventstore.testing.planting import plant_named
+
+from .visits import make_tables
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CSRF = {"X-Portal-CSRF": "1"}
@@ -239,6 +243,13 @@ async def make_portal(tmp_path: Path) -> AsyncIterator[MakePortal]:
 @pytest.fixture
 async def portal(make_portal: MakePortal) -> Portal:
     return await make_portal()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway_url(lender: Lender) -> AsyncIterator[str]:
+    """Give the address of a database with the gateway's tables and views, all empty."""
+    async with lender.lent(make_tables) as url:
+        yield url
 
 
 @asynccontextmanager

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway.__main__ import SERVICE
 from gateway.database import connected
 from gateway.edge.session import Session, digest, new_token
 from gateway.edge.session_table import SessionTable
 from gateway.end_sessions_when_password_changed.react import END_SESSIONS
 from gateway.worker import PROJECTIONS
-from portal_chassis.migrate import migrate
 from portal_events.identity import PasswordChange, PasswordChanged
 from portal_events.stored import Metadata, StoredEvent
 from portal_eventstore.editions import create_tables
@@ -56,9 +54,8 @@ def changed(account_id: uuid.UUID, time: datetime = NOON, position: int = POSITI
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Any]:
-    await migrate(database_url, *SERVICE.migrations)
-    async with connected(database_url, "test") as pool:
+async def pool(gateway_url: str) -> AsyncIterator[Any]:
+    async with connected(gateway_url, "test") as pool:
         yield pool
 
 

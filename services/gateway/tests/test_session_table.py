@@ -10,13 +10,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from gateway.__main__ import SERVICE
 from gateway.database import connected
 from gateway.edge.open_sessions import OpenSessions, Person
 from gateway.edge.session import Session, digest, new_token
 from gateway.edge.session_table import SessionTable
 from gateway.unavailable import ServiceUnavailable
-from portal_chassis.migrate import migrate
 
 pytestmark = pytest.mark.connected
 
@@ -39,9 +37,8 @@ def a_session(**changed: Any) -> Session:
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Any]:
-    await migrate(database_url, *SERVICE.migrations)
-    async with connected(database_url, "test") as pool:
+async def pool(gateway_url: str) -> AsyncIterator[Any]:
+    async with connected(gateway_url, "test") as pool:
         yield pool
 
 

@@ -148,11 +148,11 @@ def _head(cookie: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-async def gateway(portal: Any, database_url: str) -> AsyncIterator[Gateway]:
+async def gateway(portal: Any, gateway_url: str) -> AsyncIterator[Gateway]:
     """Anna's identity is confirmed, Jan's is not."""
-    async with opened_world(portal, database_url) as world:
+    async with opened_world(portal, gateway_url) as world:
         await world.apply(*NETWORK, signed_up(ANNA), confirmed(ANNA), signed_up(JAN))
-        async with running(world, database_url) as gateway:
+        async with running(world, gateway_url) as gateway:
             yield gateway
 
 
@@ -419,18 +419,18 @@ async def test_hazard_the_listening_connection_breaks_then_what_was_missed_is_to
 
 
 async def test_hazard_the_gateway_restarts_then_a_client_goes_on_where_it_was(
-    portal: Any, database_url: str
+    portal: Any, gateway_url: str
 ) -> None:
-    async with opened_world(portal, database_url) as world:
+    async with opened_world(portal, gateway_url) as world:
         await world.apply(*NETWORK, confirmed(ANNA))
-        async with running(world, database_url) as gateway:
+        async with running(world, gateway_url) as gateway:
             cookie = await gateway.sign_in()
             stream, ready = await gateway.begin(cookie)
             portal.app.state.stopping.set()
             assert await stream.until_closed() == []
         missed = booked(ANNA, NOON + timedelta(days=1))
         await world.apply(missed)
-        async with running(world, database_url) as gateway:
+        async with running(world, gateway_url) as gateway:
             resumed = await gateway.open(cookie, ready)
             [item] = await resumed.items(1)
             assert item["appointmentId"] == str(missed.appointment_id)

@@ -39,9 +39,9 @@ ANNA, JAN = uuid4(), uuid4()
 
 
 @pytest.fixture
-async def world(portal: Any, database_url: str) -> AsyncIterator[World]:
+async def world(portal: Any, gateway_url: str) -> AsyncIterator[World]:
     """Anna's identity is confirmed, Jan's is not."""
-    async with opened_world(portal, database_url) as world:
+    async with opened_world(portal, gateway_url) as world:
         await world.apply(confirmed(ANNA))
         yield world
 

@@ -182,13 +182,17 @@ DOCTOR = DoctorAdded(doctor_id=DOCTOR_ID, name="Maria Kowalska", pwz="5425740", 
 NETWORK = [received(service()), received(facility()), received(DOCTOR)]
 
 
-@asynccontextmanager
-async def opened_world(portal: Any, database_url: str) -> AsyncIterator["World"]:
-    """Give the block empty views in this database, under the portal."""
+async def make_tables(database_url: str) -> None:
     await migrate(database_url, *SERVICE.migrations)
     async with connected(database_url, "test") as pool:
         for view in VIEWS:
             await pool.execute(view.table)
+
+
+@asynccontextmanager
+async def opened_world(portal: Any, database_url: str) -> AsyncIterator["World"]:
+    """Put the views of this database under the portal."""
+    async with connected(database_url, "test") as pool:
         portal.app.state.pool = pool
         yield World(portal, pool)
 

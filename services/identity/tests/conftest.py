@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -39,6 +40,7 @@ from portal_eventstore.execute import Decider
 from portal_eventstore.keys.issue_keys import KeyPublisher
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import PostgresStore
+from portal_eventstore.testing.lending import Lender
 from portal_eventstore.testing.planting import plant_named
 
 from .doubles import (
@@ -235,18 +237,27 @@ async def identity(
     passwords.close()
 
 
+async def make_tables(database_url: str) -> None:
+    await migrate(database_url, *SERVICE.migrations)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def identity_url(lender: Lender) -> AsyncIterator[str]:
+    async with lender.lent(make_tables) as url:
+        yield url
+
+
 @pytest.fixture
 async def connected_identity(
     tmp_path: Path,
-    database_url: str,
+    identity_url: str,
     passwords: Passwords,
     signer_and_verifier: tuple[TokenSigner, TokenVerifier],
 ) -> AsyncIterator[Identity]:
-    await migrate(database_url, *SERVICE.migrations)
     wrap = FileKeyWrap(write_key(tmp_path / "kek"))
-    store = await PostgresStore.connect(database_url, "identity")
-    pool = await asyncpg.create_pool(database_url, min_size=1, max_size=4)
-    publisher = KeyPublisher(database_url, wrap, "127.0.0.1:1")
+    store = await PostgresStore.connect(identity_url, "identity")
+    pool = await asyncpg.create_pool(identity_url, min_size=1, max_size=4)
+    publisher = KeyPublisher(identity_url, wrap, "127.0.0.1:1")
     blind_index = BlindIndex(write_key(tmp_path / "uniqueness"))
     attempts, clock = PostgresAttempts(pool), Clock()
     parts = Parts(

@@ -200,14 +200,14 @@ async def test_given_a_factor_when_many_share_one_address_then_only_its_limits_g
 
 @pytest.mark.connected
 async def test_given_counters_when_swept_then_only_what_counts_stays_and_none_is_readable(
-    connected_identity: Identity, database_url: str
+    connected_identity: Identity, identity_url: str
 ) -> None:
     identity = connected_identity
     await identity.open()
     await guess(identity, 3, ELSEWHERE)
     await guess(identity, 1, HOME, password=PASSWORD)
     await identity.mails()
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(identity_url)
 
     async def rows() -> dict[str, int]:
         found = {}

@@ -27,7 +27,7 @@ def id_at(instant: datetime, end: int) -> UUID:
 
 @pytest.mark.connected
 async def test_given_rows_without_events_when_swept_then_only_those_that_cannot_be_on_their_way_go(
-    connected_identity: Identity, database_url: str
+    connected_identity: Identity, identity_url: str
 ) -> None:
     identity = connected_identity
     opened = (await identity.open()).json()
@@ -37,7 +37,7 @@ async def test_given_rows_without_events_when_swept_then_only_those_that_cannot_
         await identity.parts.data_keys.issue(row)
     staff = id_at(NOW - timedelta(minutes=80), 3)
     await handlers(identity.parts).personnel.open(STAFF, account_id=staff, now=NOW, actor="system:test")
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(identity_url)
     await sweep(connection, NOW)
     assert await identity.credential_rows() == {UUID(opened["accountId"]), staff, on_its_way}
     assert await identity.key_rows() == {UUID(opened["patientId"]), staff, on_its_way}

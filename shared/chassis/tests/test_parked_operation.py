@@ -18,8 +18,8 @@ ONE, OTHER = UUID(int=1), UUID(int=2)
 
 
 @pytest.fixture
-async def topic(database_url: str) -> AsyncIterator[Poisoned]:
-    async with poisoned(database_url) as topic:
+async def topic(log_url: str) -> AsyncIterator[Poisoned]:
+    async with poisoned(log_url) as topic:
         for number in range(3):
             topic.add(ONE, number)
         topic.add(OTHER, 0, spoil_json)
@@ -35,8 +35,8 @@ async def _run(topic: Poisoned, *arguments: str) -> int:
     return await PARKED.run(operated, parser.parse_args(arguments))
 
 
-def _operated(database_url: str, *views: View[Any]) -> Operated:
-    return Operated("clinic", database_url, "127.0.0.1:1", views, False, ())
+def _operated(log_url: str, *views: View[Any]) -> Operated:
+    return Operated("clinic", log_url, "127.0.0.1:1", views, False, ())
 
 
 async def _numbers(topic: Poisoned) -> dict[int, int]:

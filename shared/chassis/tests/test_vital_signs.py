@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from portal_eventstore.postgres import APPEND_LOCK
-from portal_eventstore.testing.kafka_log import migrate
 
 from .service_processes import answers, free_port, process, until
 
@@ -16,18 +15,17 @@ pytestmark = pytest.mark.connected
 
 
 async def test_hazard_the_append_lock_is_kept_then_not_ready_and_counted_until_it_is_let_go(
-    database_url: str, tmp_path: Path
+    store_url: str, tmp_path: Path
 ) -> None:
-    await migrate(database_url)
     port, own = free_port(), free_port()
-    keeper = await asyncpg.connect(database_url, server_settings={"application_name": "somebody"})
+    keeper = await asyncpg.connect(store_url, server_settings={"application_name": "somebody"})
     async with (
         process(
             "worker",
             tmp_path,
             HTTP_PORT=str(port),
             METRICS_PORT=str(own),
-            DATABASE_URL=database_url,
+            DATABASE_URL=store_url,
             KEEPS_LOG="1",
         ),
         httpx.AsyncClient() as client,
@@ -54,9 +52,8 @@ async def test_hazard_the_append_lock_is_kept_then_not_ready_and_counted_until_i
 
 
 async def test_hazard_events_wait_and_no_relay_runs_then_told_and_counted(
-    database_url: str, tmp_path: Path
+    store_url: str, tmp_path: Path
 ) -> None:
-    await migrate(database_url)
     port, own = free_port(), free_port()
     async with (
         process(
@@ -64,14 +61,14 @@ async def test_hazard_events_wait_and_no_relay_runs_then_told_and_counted(
             tmp_path,
             HTTP_PORT=str(port),
             METRICS_PORT=str(own),
-            DATABASE_URL=database_url,
+            DATABASE_URL=store_url,
             KEEPS_LOG="1",
         ),
         httpx.AsyncClient() as client,
     ):
         ready = f"http://127.0.0.1:{port}/readyz"
         await until(lambda: answers(client, ready, 200))
-        connection = await asyncpg.connect(database_url)
+        connection = await asyncpg.connect(store_url)
         await connection.execute(
             "insert into event values (7, $1, 'T', 1, '{}', '{}', now(), '{}')",
             UUID("01890000-0000-7000-8000-000000000000"),

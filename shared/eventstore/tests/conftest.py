@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from portal_eventstore import postgres
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.store import EventStore
@@ -16,16 +14,6 @@ from portal_eventstore.testing.planting import plant_named
 def pytest_configure() -> None:
     """Plant the bug that `./portal test --mutants` names, so that a test must fail."""
     plant_named(Path(__file__).parent)
-
-
-@pytest.fixture
-async def store_url(database_url: str) -> str:
-    """A database with the event store's tables and nothing in them."""
-    connection = await asyncpg.connect(database_url)
-    for migration in sorted(postgres.MIGRATIONS.glob("*.sql")):
-        await connection.execute(migration.read_text().split("-- migrate:down")[0])
-    await connection.close()
-    return database_url
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ insert into store_like values (true, 0);
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka, partitions=2) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka, partitions=2) as log:
         await log.pool.execute(OWN)
         yield log
 

@@ -29,11 +29,11 @@ SUBJECT = uuid.UUID(int=1)
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Log]:
+async def log(log_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Log]:
     monkeypatch.setattr(project, "_WATCH_SECONDS", 0.1)
     monkeypatch.setattr(freshness, "_POLL_SECONDS", 0.05)
     monkeypatch.setattr(freshness, "STALE_AFTER", timedelta(seconds=1.5))
-    async with opened_log(database_url, kafka, partitions=4) as log:
+    async with opened_log(log_url, kafka, partitions=4) as log:
         yield log
 
 

@@ -56,17 +56,17 @@ async def test_given_a_request_when_it_comes_again_after_a_jump_then_its_key_hol
 
 @pytest.mark.connected
 async def test_given_a_clock_that_jumps_then_relay_and_view_keep_the_order_of_positions(
-    database_url: str, kafka: str
+    log_url: str, kafka: str
 ) -> None:
     subject = uuid.uuid4()
-    async with opened_log(database_url, kafka, partitions=2) as log:
+    async with opened_log(log_url, kafka, partitions=2) as log:
         view = Projector(
             service=log.owner,
             pool=log.pool,
             bootstrap_servers=kafka,
             projections=[effects(log.counted)],
         )
-        relay = Relay(database_url=database_url, owner=log.owner, bootstrap_servers=kafka)
+        relay = Relay(database_url=log_url, owner=log.owner, bootstrap_servers=kafka)
         appends = []
         for number in range(60):
             event = log.counted(subject_id=subject, number=number)

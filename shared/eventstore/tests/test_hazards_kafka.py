@@ -68,11 +68,11 @@ async def _well(who: Projector | Relay) -> None:
 
 
 async def test_given_kafka_is_killed_then_appends_go_on_the_backlog_shows_and_drains(
-    database_url: str, tmp_path: Path
+    log_url: str, tmp_path: Path
 ) -> None:
     async with (
         own_kafka(tmp_path) as (server, kafka),
-        opened_log(database_url, kafka.bootstrap_servers, partitions=2) as log,
+        opened_log(log_url, kafka.bootstrap_servers, partitions=2) as log,
         _relay(log) as relay,
         following(log, effects(log.counted)) as view,
     ):
@@ -100,11 +100,11 @@ async def _allow(admin: AIOKafkaAdminClient, topic: str, operation: int) -> None
 
 
 async def test_given_reading_is_forbidden_then_the_view_says_so_skips_nothing_and_goes_on_when_allowed(
-    database_url: str, tmp_path: Path
+    log_url: str, tmp_path: Path
 ) -> None:
     async with (
         own_kafka(tmp_path, **_AUTHORIZER) as (_, kafka),
-        opened_log(database_url, kafka.bootstrap_servers, partitions=2) as log,
+        opened_log(log_url, kafka.bootstrap_servers, partitions=2) as log,
         following(log, effects(log.counted)) as view,
     ):
         admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
@@ -122,11 +122,11 @@ async def test_given_reading_is_forbidden_then_the_view_says_so_skips_nothing_an
 
 
 async def test_given_writing_is_forbidden_then_the_relay_is_blocked_and_drains_when_allowed(
-    database_url: str, tmp_path: Path
+    log_url: str, tmp_path: Path
 ) -> None:
     async with (
         own_kafka(tmp_path, **_AUTHORIZER) as (_, kafka),
-        opened_log(database_url, kafka.bootstrap_servers, partitions=2) as log,
+        opened_log(log_url, kafka.bootstrap_servers, partitions=2) as log,
         _relay(log) as relay,
         following(log, effects(log.counted)),
     ):
@@ -147,8 +147,8 @@ async def test_given_writing_is_forbidden_then_the_relay_is_blocked_and_drains_w
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka, partitions=2) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka, partitions=2) as log:
         yield log
 
 

@@ -23,10 +23,10 @@ _MOST = 250
 
 @pytest.mark.parametrize(("records", "filler"), [(200_000, 0), (2_000, 400_000)], ids=["many", "large"])
 async def test_given_a_slow_view_when_much_waits_then_its_memory_is_bounded(
-    database_url: str, kafka: str, records: int, filler: int
+    log_url: str, kafka: str, records: int, filler: int
 ) -> None:
     """Events are at most 900 kB: 2,000 of 400 kB are 800 MB, which Kafka keeps in a few."""
-    async with opened_log(database_url, kafka) as log:
+    async with opened_log(log_url, kafka) as log:
         subjects = [uuid.UUID(int=number) for number in range(60)]
         tail = f',"filler":"{"x" * filler}"}}'
         step = 500 if filler else 20_000
@@ -36,7 +36,7 @@ async def test_given_a_slow_view_when_much_waits_then_its_memory_is_bounded(
                 for position in range(start + 1, start + step + 1)
             ]
             await log.publish([replace(event, data=event.data[:-1] + tail) for event in events])
-        arguments = [str(Path(__file__).with_name("slow_view_process.py")), database_url, log.owner, kafka]
+        arguments = [str(Path(__file__).with_name("slow_view_process.py")), log_url, log.owner, kafka]
         worker = await asyncio.create_subprocess_exec(sys.executable, *arguments)
         try:
             deadline = time.monotonic() + 240
@@ -74,17 +74,17 @@ class _SilentPublisher:
 
 
 async def test_given_kafka_is_silent_when_large_events_wait_then_the_relay_reads_no_more_than_it_may_hold(
-    database_url: str, kafka: str
+    log_url: str, kafka: str
 ) -> None:
     publisher = _SilentPublisher()
 
     async def connect(_: str) -> _SilentPublisher:
         return publisher
 
-    async with opened_log(database_url, kafka, partitions=2) as log:
+    async with opened_log(log_url, kafka, partitions=2) as log:
         for _ in range(50):
             last = await log.append(uuid.uuid4(), *range(40), filler="x" * 60_000)
-        relay = Relay(database_url=database_url, owner=log.owner, bootstrap_servers=kafka, connect=connect)
+        relay = Relay(database_url=log_url, owner=log.owner, bootstrap_servers=kafka, connect=connect)
         await relay.start()
 
         async def told() -> bool:

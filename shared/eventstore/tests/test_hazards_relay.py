@@ -21,8 +21,8 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka, partitions=2) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka, partitions=2) as log:
         yield log
 
 
@@ -110,11 +110,11 @@ async def test_given_a_slow_transaction_with_the_lower_position_when_another_app
 
 
 async def test_given_idle_transactions_and_a_long_snapshot_then_the_relay_goes_on(
-    log: Log, database_url: str
+    log: Log, log_url: str
 ) -> None:
     """Somebody's forgotten session, in this database or another of the server, holds nothing up."""
-    elsewhere = database_url.replace(f"/{database_url.rpartition('/')[2].partition('?')[0]}", "/postgres")
-    idle: list[Any] = [await asyncpg.connect(url) for url in (elsewhere, database_url)]
+    elsewhere = log_url.replace(f"/{log_url.rpartition('/')[2].partition('?')[0]}", "/postgres")
+    idle: list[Any] = [await asyncpg.connect(url) for url in (elsewhere, log_url)]
     for connection in idle:
         await connection.transaction(isolation="repeatable_read").start()
         await connection.fetchval("select txid_current()")

@@ -22,8 +22,8 @@ _PARTITION: Final = partition_for(str(_SUBJECT).encode(), _PARTITIONS)
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka, partitions=_PARTITIONS) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka, partitions=_PARTITIONS) as log:
         yield log
 
 

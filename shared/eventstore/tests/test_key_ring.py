@@ -18,7 +18,7 @@ from portal_eventstore.decision import KeyUnavailable
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.keys.issue_keys import KeyPublisher
 from portal_eventstore.keys.key_ring import KeyRing
-from portal_eventstore.testing.kafka_log import migrate, topics
+from portal_eventstore.testing.kafka_log import topics
 
 pytestmark = pytest.mark.connected
 
@@ -50,15 +50,14 @@ class Keys:
 
 
 @pytest.fixture
-async def keys(database_url: str, kafka: str, tmp_path: Path) -> AsyncIterator[Keys]:
+async def keys(store_url: str, kafka: str, tmp_path: Path) -> AsyncIterator[Keys]:
     path = tmp_path / "kek"
     path.write_text(base64.urlsafe_b64encode(bytes(range(32))).decode())
-    await migrate(database_url)
-    pool = await asyncpg.create_pool(database_url, min_size=1, max_size=5)
+    pool = await asyncpg.create_pool(store_url, min_size=1, max_size=5)
     await pool.execute(ISSUED_KEY.read_text().split("-- migrate:down")[0])
     topic = f"test{uuid.uuid4().hex[:12]}.keys"
     async with topics(kafka, {topic: 3}, {"cleanup.policy": "compact"}):
-        yield Keys(pool, FileKeyWrap(path), kafka, topic, database_url)
+        yield Keys(pool, FileKeyWrap(path), kafka, topic, store_url)
     await pool.close()
 
 

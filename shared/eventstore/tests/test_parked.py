@@ -28,8 +28,8 @@ ONE, OTHER, THIRD = (UUID(int=number) for number in (1, 2, 3))
 
 
 @pytest.fixture
-async def topic(database_url: str) -> AsyncIterator[Poisoned]:
-    async with poisoned(database_url) as topic:
+async def topic(log_url: str) -> AsyncIterator[Poisoned]:
+    async with poisoned(log_url) as topic:
         yield topic
 
 

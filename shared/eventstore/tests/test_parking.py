@@ -31,8 +31,8 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture
-async def topic(database_url: str) -> AsyncIterator[Poisoned]:
-    async with poisoned(database_url) as topic:
+async def topic(log_url: str) -> AsyncIterator[Poisoned]:
+    async with poisoned(log_url) as topic:
         yield topic
 
 

@@ -42,9 +42,9 @@ _PLACES = "select partition, next_offset, last_position from projection_position
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
     async with (
-        opened_log(database_url, kafka, PARTITIONS) as log,
+        opened_log(log_url, kafka, PARTITIONS) as log,
         topics(kafka, {parked_topic(log.topic): PARTITIONS}),
     ):
         yield log

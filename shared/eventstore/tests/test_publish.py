@@ -25,8 +25,8 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka) as log:
         yield log
 
 
@@ -177,9 +177,9 @@ async def test_given_a_publish_failed_then_nothing_of_its_partition_overtakes_it
 
 
 async def test_given_the_broker_refuses_a_batch_when_it_allows_it_again_then_the_order_is_kept(
-    database_url: str, kafka: str
+    log_url: str, kafka: str
 ) -> None:
-    async with opened_log(database_url, kafka, partitions=2) as log, topics(kafka, {}) as admin:
+    async with opened_log(log_url, kafka, partitions=2) as log, topics(kafka, {}) as admin:
 
         async def allow(size: int) -> None:
             resource = ConfigResource(ConfigResourceType.TOPIC, log.topic, {"max.message.bytes": str(size)})

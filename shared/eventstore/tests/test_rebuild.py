@@ -32,8 +32,8 @@ where c.relnamespace = 'public'::regnamespace and c.relname like 'tally%' and c.
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka, partitions=3) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka, partitions=3) as log:
         yield log
 
 

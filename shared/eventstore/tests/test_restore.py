@@ -26,8 +26,8 @@ TAGS = "select * from event_tag order by tag, position"
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka, partitions=2) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka, partitions=2) as log:
         yield log
 
 

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka, partitions=3) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka, partitions=3) as log:
         yield log
 
 

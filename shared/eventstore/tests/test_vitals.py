@@ -24,8 +24,8 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture
-async def log(database_url: str, kafka: str) -> AsyncIterator[Log]:
-    async with opened_log(database_url, kafka) as log:
+async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+    async with opened_log(log_url, kafka) as log:
         yield log
 
 

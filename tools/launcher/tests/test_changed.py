@@ -27,7 +27,7 @@ from portal_launcher.layout import ROOT
         (
             "shared/events/src/portal_events/base.py",
             {"shared/events/tests/test_base.py", "services/identity/tests/test_open_account.py"},
-            {"tools/launcher/tests/test_artifacts.py"},
+            set(),  # the root's conftest.py stands on it
         ),
         (
             "services/identity/tests/doubles.py",

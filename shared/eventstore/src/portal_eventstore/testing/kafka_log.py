@@ -119,10 +119,9 @@ class Log:
 
 @asynccontextmanager
 async def opened_log(database_url: str, servers: str, partitions: int = 12) -> AsyncIterator[Log]:
-    """Open a log of a name of its own in an empty database."""
+    """Open a log of a name of its own in a database with the store's tables."""
     owner = f"test{uuid.uuid4().hex[:12]}"
     counted = counted_class(owner)
-    await migrate(database_url)
     pool = await asyncpg.create_pool(database_url, min_size=1, max_size=10)
     store = await PostgresStore.connect(database_url, owner)
     topic = events_topic(owner)
@@ -168,14 +167,21 @@ def _number(received: Received) -> int:
     return received.event.number
 
 
-async def migrate(database_url: str) -> None:
-    """Create the event store's tables."""
+async def migrate(database_url: str, *more: str) -> None:
+    """Create the event store's tables, and more of a test's own."""
     connection = await asyncpg.connect(database_url)
     try:
         for path in sorted(MIGRATIONS.glob("*.sql")):
             await connection.execute(path.read_text().partition("-- migrate:down")[0])
+        for table in more:
+            await connection.execute(table)
     finally:
         await connection.close()
+
+
+async def migrate_with_effects(database_url: str) -> None:
+    """Create the event store's tables, and the one that the view of effects would create."""
+    await migrate(database_url, _EFFECT)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from portal_events.topics import events_topic, partition_for
 from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.editions import create_tables
 from portal_eventstore.kafka import Incoming, Partition
-from portal_eventstore.testing.kafka_log import Log, counted_class, effects, migrate
+from portal_eventstore.testing.kafka_log import Log, counted_class, effects
 from portal_eventstore.view import Parsed, Projection, Received, View, view_of
 
 PERSON = "Anna Nowak"
@@ -159,10 +159,8 @@ class Poisoned:
 async def poisoned(database_url: str, owner: str | None = None) -> AsyncIterator[Poisoned]:
     """Give an empty topic in memory and its view in the database; no Kafka is needed.
 
-    The database is empty unless an `owner` is named, who has been there before.
+    The database has the store's tables. An `owner` is one who has been there before.
     """
-    if owner is None:
-        await migrate(database_url)
     name = owner or f"test{uuid.uuid4().hex[:12]}"
     pool = await asyncpg.create_pool(database_url, min_size=1, max_size=8)
     nothing: Any = None
