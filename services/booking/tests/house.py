@@ -26,6 +26,7 @@ from booking.worker import PROJECTIONS
 from portal_chassis.access import Caller, TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.positions import Positions
+from portal_chassis.testing import with_own_state
 from portal_events.base import Event
 from portal_events.booking import Mode, ServiceKind, Source
 from portal_events.identity import Level
@@ -273,7 +274,8 @@ class House:
 async def opened_house(gate: Gate, store: EventStore) -> AsyncIterator[House]:
     """Run the app over a store; slots are looked up, and views read, as the caller arranges."""
     clock = [NOW]
-    app = build_app(clock=lambda: clock[-1])
+    app = with_own_state(build_app)
+    app.state.clock = lambda: clock[-1]
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://booking") as client:
         house = House(client, app.state, store, Decider(store), Keys(), gate, clock)

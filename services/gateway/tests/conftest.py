@@ -26,6 +26,7 @@ from gateway.unavailable import ServiceUnavailable
 from gateway.upstream import Upstream, pooled_client
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.app import create_app
+from portal_chassis.testing import with_own_state
 from portal_eventstore.freshness import Freshness
 from portal_eventstore.testing.lending import Lender
 from portal_eventstore.testing.planting import plant_named
@@ -200,6 +201,16 @@ class Portal:
 
 def settings_in(folder: Path, **changed: str) -> GatewaySettings:
     """Return settings with a fresh key; its public half stands beside it."""
+    _write_keys(folder)
+    return _settings_with(folder, **changed)
+
+
+def _app(public_url: str) -> FastAPI:
+    """Make the gateway's app at an address; the rest of its settings is of no account to it."""
+    return dressed(create_app("gateway"), _settings_with(Path(), PUBLIC_URL=public_url))
+
+
+def _write_keys(folder: Path) -> None:
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -209,6 +220,9 @@ def settings_in(folder: Path, **changed: str) -> GatewaySettings:
     )
     (folder / "gateway.pem").write_bytes(private)
     (folder / "gateway.pub.pem").write_bytes(public)
+
+
+def _settings_with(folder: Path, **changed: str) -> GatewaySettings:
     told = {
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/gateway",
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
@@ -261,7 +275,8 @@ async def _portal(settings: GatewaySettings, folder: Path) -> AsyncIterator[Port
         http = await stack.enter_async_context(pooled_client())
         signer = TokenSigner(settings.gateway_signing_key_file)
         clock, rows = SetClock(), MemoryRows()
-        app = dressed(create_app("gateway", clock=clock), settings)
+        app = with_own_state(_app, settings.public_url)
+        app.state.clock = clock
         app.state.sessions = OpenSessions(rows, clock)
         app.state.freshness = Freshness(None, {TIMELINE.view: TIMELINE.topics})
         app.state.upstreams = {

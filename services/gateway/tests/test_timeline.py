@@ -461,7 +461,10 @@ async def test_given_a_view_that_does_not_keep_up_when_asked_then_told_up_to_whe
 
 
 @connected_test
-async def test_given_a_position_when_the_view_is_there_then_fresh_else_told(world: World) -> None:
+async def test_given_a_position_when_the_view_is_there_then_fresh_else_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.timeline.endpoint._WAIT_SECONDS", 0.1)
     await world.pool.execute("insert into projection_topic values ('timeline', $1)", TOPIC)
     await world.pool.execute("insert into projection_position values ('timeline', $1, 3, 9, 41)", TOPIC)
     await world.portal.sign_in(ANNA)

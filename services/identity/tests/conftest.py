@@ -34,6 +34,7 @@ from identity.send_mail.message import Letterhead
 from portal_chassis.access import Caller, TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
 from portal_chassis.migrate import migrate
+from portal_chassis.testing import with_own_state
 from portal_events.blind import BlindIndex
 from portal_events.keys import FileKeyWrap
 from portal_eventstore.execute import Decider
@@ -212,7 +213,8 @@ async def identity(
         mail_orders=MemoryMailOrders(),
         limits=Limits(attempts, blind_index),
     )
-    app = rooms(clock=clock)
+    app = with_own_state(rooms)
+    app.state.clock = clock
     wire(app, parts)
 
     async def credential_rows() -> set[UUID]:
@@ -273,7 +275,8 @@ async def connected_identity(
         mail_orders=PostgresMailOrders(pool),
         limits=Limits(attempts, blind_index),
     )
-    app = rooms(clock=clock)
+    app = with_own_state(rooms)
+    app.state.clock = clock
     wire(app, parts)
 
     async def credential_rows() -> set[UUID]:

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from portal_events.topics import partition_for
+from portal_eventstore import project
 from portal_eventstore.editions import create_tables
 from portal_eventstore.postgres import APPEND_LOCK
 from portal_eventstore.project import Projector
@@ -25,7 +26,8 @@ SUBJECT = uuid.UUID(int=1)
 
 
 @pytest.fixture
-async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+async def log(log_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Log]:
+    monkeypatch.setattr(project, "_WATCH_SECONDS", 0.1)
     async with opened_log(log_url, kafka, partitions=4) as log:
         yield log
 

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from portal_eventstore import consume
 from portal_eventstore.consume import ViewConsumption
 from portal_eventstore.kafka import Incoming
 from portal_eventstore.keys.key_ring import keys_view
@@ -306,8 +307,9 @@ async def test_given_a_key_record_cannot_be_read_then_its_view_stops_and_no_copy
     ids=lambda fault: type(fault).__name__,
 )
 async def test_given_a_fault_of_the_moment_then_the_batch_is_tried_again_and_nothing_is_parked(
-    topic: Poisoned, fault: Exception
+    topic: Poisoned, fault: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(consume, "_SHORTEST_PAUSE", 0.01)
     # One event alone, several times: whoever blames it has nothing else to part it from.
     _fill(topic, _subjects(1), 1)
     faults = [fault] * 3

@@ -24,7 +24,9 @@ pytestmark = pytest.mark.connected
 
 
 @pytest.fixture
-async def log(log_url: str, kafka: str) -> AsyncIterator[Log]:
+async def log(log_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Log]:
+    monkeypatch.setattr(diagnosis, "BLOCKED_SECONDS", 0.5)
+    monkeypatch.setattr(diagnosis, "STALLED_SECONDS", 1.0)
     async with opened_log(log_url, kafka) as log:
         yield log
 
@@ -85,7 +87,7 @@ async def test_hazard_a_session_keeps_the_append_lock_then_it_is_named_until_it_
 async def test_hazard_kafka_is_down_then_the_backlog_is_seen_to_grow_and_to_drain(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diagnosis, "OLD_SECONDS", 2.0)
+    monkeypatch.setattr(diagnosis, "OLD_SECONDS", 0.5)
     down = True
 
     async def connect(servers: str) -> Publisher:

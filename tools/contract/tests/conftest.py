@@ -27,6 +27,7 @@ from gateway.edge.session import Session
 from gateway.settings import GatewaySettings
 from identity.app import rooms
 from portal_chassis.access import Caller, TokenSigner, TokenVerifier
+from portal_chassis.testing import with_own_state
 
 ME = UUID("0193588a-7a00-7000-8000-000000000001")
 """The caller's account and patient, and every id that a path asks for."""
@@ -104,11 +105,15 @@ class Gateway:
         self.app.state.sessions = OneSession(patient_id)
 
 
+def _gateway_app(keys: Path, services: str | None) -> FastAPI:
+    told = {} if services is None else {"BOOKING_URL": services, "IDENTITY_URL": services}
+    return make_app(GatewaySettings.from_environment(environment(keys, **told)))
+
+
 @asynccontextmanager
 async def gateway_before(keys: Path, services: str | None) -> AsyncIterator[Gateway]:
     """Run a gateway before services at this address; None: where nobody listens."""
-    told = {} if services is None else {"BOOKING_URL": services, "IDENTITY_URL": services}
-    app = make_app(GatewaySettings.from_environment(environment(keys, **told)))
+    app = with_own_state(_gateway_app, keys, services)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1:8080") as client,
@@ -160,7 +165,7 @@ async def services(keys: Path) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         clients = {}
         for name, make in SERVICES.items():
-            app = make()
+            app = with_own_state(make)
             app.state = NothingBehind(app.state._state)
             app.state.token_verifier = TokenVerifier(keys / "public.pem", name)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

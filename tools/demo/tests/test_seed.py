@@ -3,14 +3,17 @@
 import base64
 import os
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -29,8 +32,10 @@ from portal_events.identity import Role
 from portal_eventstore.command import Context
 from portal_eventstore.decision import about
 from portal_eventstore.execute import Decider
-from portal_eventstore.postgres import MIGRATIONS, PostgresStore
+from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.store import Query
+from portal_eventstore.testing.kafka_log import migrate as make_store_tables
+from portal_eventstore.testing.lending import Lender
 
 pytestmark = pytest.mark.connected
 
@@ -38,39 +43,60 @@ NOW = datetime(2026, 11, 20, 21, 30, tzinfo=UTC)
 FIRST = date(2026, 11, 20)
 
 
-@pytest.fixture
-def secrets(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module", autouse=True)
+def few() -> Iterator[None]:
+    """Let few people come: only the days that the scripted visits need are opened."""
+    with pytest.MonkeyPatch.context() as patched:
+        scale = Scale(people=40, past_visits=40, past_days=5, planned_visits=40, open_days=14)
+        patched.setitem(SCALES, "small", scale)
+        yield
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the keys that the launcher makes."""
+    folder = tmp_path_factory.mktemp("secrets")
     for name in ("key-encryption-key", "uniqueness-key", "request-key-identity"):
-        (tmp_path / name).write_text(base64.urlsafe_b64encode(os.urandom(32)).decode())
+        (folder / name).write_text(base64.urlsafe_b64encode(os.urandom(32)).decode())
     public = Ed25519PrivateKey.generate().public_key()
-    (tmp_path / "gateway-public-key.pem").write_bytes(
+    (folder / "gateway-public-key.pem").write_bytes(
         public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
-    return tmp_path
+    return folder
 
 
-@pytest.fixture
-async def database_urls(database_url: str) -> dict[str, str]:
-    """Give a database to each service, with its tables."""
-    name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(database_url)
-    await connection.execute(f'create database "{name}"')
-    await connection.close()
-    urls = {"booking": database_url, "identity": urlunsplit(urlsplit(database_url)._replace(path=f"/{name}"))}
-    await migrate(urls["booking"], (MIGRATIONS, "event_store_migration"))
-    await migrate(urls["identity"], *identity.__main__.SERVICE.migrations)
-    return urls
+async def make_identity_tables(database_url: str) -> None:
+    await migrate(database_url, *identity.__main__.SERVICE.migrations)
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let fewer people come, where their number does not matter."""
-    scale = Scale(people=40, past_visits=100, past_days=30, planned_visits=100, open_days=20)
-    monkeypatch.setitem(SCALES, "small", scale)
+@asynccontextmanager
+async def lent(lender: Lender) -> AsyncIterator[dict[str, str]]:
+    """Give an empty database to each service, with its tables."""
+    async with lender.lent(make_store_tables) as booking, lender.lent(make_identity_tables) as identity:
+        yield {"booking": booking, "identity": identity}
 
 
-async def counts(database_urls: dict[str, str]) -> Counter[str]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def database_urls(lender: Lender) -> AsyncIterator[dict[str, str]]:
+    async with lent(lender) as urls:
+        yield urls
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """A network that was seeded once, and is only read."""
+
+    database_urls: Mapping[str, str]
+    people: dict[str, Any]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def seeded(lender: Lender, secrets: Path) -> AsyncIterator[Seeded]:
+    async with lent(lender) as urls:
+        yield Seeded(urls, await seed(now=NOW, database_urls=urls, secrets=secrets))
+
+
+async def counts(database_urls: Mapping[str, str]) -> Counter[str]:
     """Return how many events there are of each type."""
     found: Counter[str] = Counter()
     for url in database_urls.values():
@@ -102,16 +128,15 @@ def expected() -> Counter[str]:
 
 
 async def test_given_an_empty_portal_when_seeded_twice_then_the_second_adds_nothing(
-    database_urls: dict[str, str], secrets: Path
+    seeded: Seeded, secrets: Path
 ) -> None:
-    assert await is_empty(database_urls)
-    people = await seed(now=NOW, database_urls=database_urls, secrets=secrets)
-    assert not await is_empty(database_urls)
-    assert await counts(database_urls) == expected()
+    people, urls = seeded.people, seeded.database_urls
+    assert not await is_empty(urls)
+    assert await counts(urls) == expected()
 
     later = NOW + timedelta(days=40)
-    assert await seed(now=later, database_urls=database_urls, secrets=secrets, scale="large") == people
-    assert await counts(database_urls) == expected()
+    assert await seed(now=later, database_urls=urls, secrets=secrets, scale="large") == people
+    assert await counts(urls) == expected()
 
     assert (secrets / "demo-passwords").stat().st_mode & 0o777 == 0o600
     assert Counter(p["level"] for p in people["patients"]) == {"basic": 4, "full": 2}
@@ -123,10 +148,10 @@ async def test_given_an_empty_portal_when_seeded_twice_then_the_second_adds_noth
 
 
 async def test_given_the_seed_when_its_people_come_then_passwords_levels_and_bookings_are_theirs(
-    database_urls: dict[str, str], secrets: Path
+    seeded: Seeded, secrets: Path
 ) -> None:
-    people = await seed(now=NOW, database_urls=database_urls, secrets=secrets)
-    async with identity_parts(database_urls["identity"], secrets) as parts:
+    people, urls = seeded.people, seeded.database_urls
+    async with identity_parts(urls["identity"], secrets) as parts:
         accounts = Accounts(parts.store, parts.blind_index)
         known = []
         for one in people["patients"] + people["staff"]:
@@ -140,19 +165,17 @@ async def test_given_the_seed_when_its_people_come_then_passwords_levels_and_boo
     maria, jan, *_ = known
     assert maria is not None
     assert jan is not None
-    booked = await bookings_of(maria, database_urls["booking"])
+    booked = await bookings_of(maria, urls["booking"])
     assert date(2026, 4, 1) in {event.starts_at.date() for event in booked}
     assert sorted(event.source for event in booked if event.starts_at > NOW) == ["desk", "portal", "portal"]
     assert any(event.reason is not None for event in booked)
-    assert await bookings_of(jan, database_urls["booking"]) == []
+    assert await bookings_of(jan, urls["booking"]) == []
 
 
-@pytest.mark.usefixtures("few")
 async def test_given_the_seed_when_its_log_is_read_then_it_happened_in_that_order_by_somebody(
-    database_urls: dict[str, str], secrets: Path
+    seeded: Seeded,
 ) -> None:
-    await seed(now=NOW, database_urls=database_urls, secrets=secrets)
-    for owner, url in reversed(database_urls.items()):
+    for owner, url in reversed(list(seeded.database_urls.items())):
         store = await PostgresStore.connect(url, owner)
         log = await store.tail(0, 100_000)
         await store.close()
@@ -163,7 +186,6 @@ async def test_given_the_seed_when_its_log_is_read_then_it_happened_in_that_orde
     assert min(late) > timedelta(0)
 
 
-@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("broken", ["register", "carry_out"])
 async def test_given_a_seed_that_broke_off_when_seeded_again_then_it_is_finished(
     database_urls: dict[str, str], secrets: Path, monkeypatch: pytest.MonkeyPatch, broken: str
@@ -172,7 +194,8 @@ async def test_given_a_seed_that_broke_off_when_seeded_again_then_it_is_finished
 
     async def break_off(first: Any, *more: Any) -> None:
         if broken == "carry_out":
-            await whole(list(first)[:1500], *more)
+            begun = list(first)
+            await whole(begun[: len(begun) // 2], *more)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
@@ -188,6 +211,7 @@ async def test_given_a_seed_that_broke_off_when_seeded_again_then_it_is_finished
 async def test_given_somebody_elses_portal_when_asked_then_it_is_not_empty(
     database_urls: dict[str, str],
 ) -> None:
+    assert await is_empty(database_urls)
     store = await PostgresStore.connect(database_urls["booking"], "booking")
     decider = Decider(store)
     context = Context(time=NOW, actor="system:another", correlation_id=uuid4())
