@@ -49,14 +49,6 @@ MUTANTS: dict[str, Bug] = {
         put(hold, "MOST", 3),
         _RACES + "a_patient_when_four_slots_are_held_at_once_then_two_are",
     ),
-    "only the very slot is taken, not the doctor's time": Bug(
-        rewrite(
-            free_time.require_free_time,
-            "visit.doctor_id == wanted.doctor_id for",
-            "visit.slot_id == wanted.slot_id for",
-        ),
-        _BOOK + "the_doctor_is_booked_at_another_address_when_booked_then_refused_as_taken",
-    ),
     "visits side by side overlap": Bug(
         rewrite(time_overlap.overlap, "one[0] < other[1]", "one[0] <= other[1]"),
         _BOOK + "bookings_beside_it_when_booked_then_adjacent_visits_do_not_overlap",
@@ -76,10 +68,6 @@ MUTANTS: dict[str, Bug] = {
     "the limit counts the desk's bookings": Bug(
         rewrite(booking_limit.require_room, "visit.source is Source.PORTAL and ", ""),
         _BOOK + "nine_visits_ahead_and_one_that_does_not_count_when_booked_then_there_is_room[the desk's]",
-    ),
-    "a move leaves the old slot taken": Bug(
-        rewrite(calendar, "for number, visit in enumerate(booked)", "for number, visit in ()"),
-        _BOOK + "a_visit_that_moved_away_when_booked_then_its_old_time_is_free_and_its_new_one_is_not",
     ),
     "a visit from another day takes no time": Bug(
         rewrite(calendar, "return (*booked, arrived)", "return tuple(booked)"),

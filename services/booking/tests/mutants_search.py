@@ -7,7 +7,6 @@ from booking.add_service import decide as add_service
 from booking.catalogue import endpoint as catalogue
 from booking.free_slots import endpoint, part_of_day, project
 from booking.open_doctor_day import decide as open_doctor_day
-from booking.rules import wall_clock
 from portal_eventstore.testing.planting import Bug, Change, file_of, rewrite
 
 _TESTS = "services/booking/tests/"
@@ -46,15 +45,6 @@ MUTANTS: dict[str, Bug] = {
     "a day has 24 hours": Bug(
         rewrite(endpoint, "_midnight(last + timedelta(days=1))", "_midnight(last) + timedelta(days=1)"),
         _CLOCKS_CHANGE,
-    ),
-    "hours are read with one offset a day": Bug(
-        rewrite(
-            wall_clock.instant,
-            "late = wall.astimezone(UTC)",
-            "return datetime.combine(day, time.min, zone).astimezone(UTC)"
-            " + timedelta(hours=clock.hour, minutes=clock.minute)",
-        ),
-        _DAY + "the_clocks_changed_in_the_night_when_a_day_is_opened_then_its_hours_are_the_walls",
     ),
     "a way that the service does not have is opened": Bug(
         rewrite(open_doctor_day, "session.mode not in modes", "not modes"),

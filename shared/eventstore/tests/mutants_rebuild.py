@@ -28,7 +28,12 @@ MUTANTS: Final[dict[str, Bug]] = {
         _REBUILD + "a_followed_view_when_rebuilt_then_equal_and_followed_on_and_nothing_is_told",
     ),
     "a digest without a column": Bug(
-        rewrite(digest, "whole_row::text, 1) as one, hash", "whole_row::text::varchar(40), 1) as one, hash"),
+        rewrite(
+            digest,
+            "hashtextextended(whole_row::text, 1) as one, hashtextextended(whole_row::text, 2)",
+            "hashtextextended(whole_row::text::varchar(40), 1) as one,"
+            " hashtextextended(whole_row::text::varchar(40), 2)",
+        ),
         _REBUILD + "one_cell_was_altered_when_rebuilt_then_the_row_is_named_and_mended",
     ),
     "unguarded build": Bug(
