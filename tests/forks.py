@@ -91,28 +91,36 @@ class Runner:
             self._ours.close()
             _serve(theirs, tests.late)
         theirs.close()
-        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._ours.setblocking(False)
 
     async def run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
         """Return pytest's exit code, below zero when it did not come to one, and what it said."""
-        if self._stream is None:
-            self._stream = await asyncio.open_connection(sock=self._ours)
-        reader, writer = self._stream
+        loop = asyncio.get_running_loop()
         with tempfile.TemporaryDirectory(prefix="test-") as folder:
-            writer.write(json.dumps([folder, arguments, dict(environment)]).encode() + b"\n")
-            code = int(await reader.readline() or -1)
-            return code, _said(Path(folder)).read_text(errors="replace")
+            request = json.dumps([folder, arguments, dict(environment)]).encode() + b"\n"
+            try:
+                await loop.sock_sendall(self._ours, request)
+                answer = await loop.sock_recv(self._ours, 100)
+            except asyncio.CancelledError:
+                self._interrupt(signal.SIGINT)
+                raise
+            if not answer:
+                raise ConnectionResetError("the process that forks for each test is gone")
+            return int(answer), _said(Path(folder)).read_text(errors="replace")
 
     def close(self) -> None:
         """Interrupt what still runs; end it, if that does not help."""
         self._ours.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGINT)
+        self._interrupt(signal.SIGINT)
         until = time.monotonic() + _SOON
         while not os.waitpid(self._pid, os.WNOHANG)[0]:
             if time.monotonic() > until:
-                os.killpg(self._pid, signal.SIGKILL)
+                self._interrupt(signal.SIGKILL)
             time.sleep(0.02)
+
+    def _interrupt(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, number)
 
 
 def _said(folder: Path) -> Path:

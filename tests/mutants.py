@@ -6,20 +6,24 @@ They run in lanes; a lane starts no servers before its first bug that needs one.
 import asyncio
 import re
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from tests.forks import ROOT, Runner, collect
 
-from portal_eventstore.testing.planting import bugs_in
+from portal_eventstore.testing.planting import Bug, bugs_in
 from portal_launcher.faults import Fault
 from portal_launcher.lanes import Lane, in_lanes, lanes_here
+from portal_launcher.progress import complain
 
-_IGNORE = "--ignore="
+_ALL, _IGNORE = "--all", "--ignore="
+_COMMITS = 10
+_USAGE = 2  # an exit code, as argparse's
 _FAILED = re.compile(r"^FAILED ", re.MULTILINE)
 """In pytest's summary: a test was not kept. `ERROR` is one that did not come to run."""
 
@@ -27,29 +31,81 @@ _NO_CODE = re.compile(r"\b(?:(?:Postgres)?Syntax|Indentation|Ambiguous\w+)Error\
 """Anything fails of a bug that is no code, whatever it is meant to break."""
 
 
-def planted() -> dict[str, tuple[Callable[[], None], str]]:
-    """Return every bug with what plants it and the id of the test that must fail."""
-    found: dict[str, tuple[Callable[[], None], str]] = {}
+@dataclass(frozen=True)
+class Planted:
+    """A bug, and the files, of this repository, in which it has its place, its test and itself."""
+
+    bug: Bug
+    files: frozenset[Path]
+
+
+def planted() -> dict[str, Planted]:
+    """Return every bug by its name."""
+    found: dict[str, Planted] = {}
     for path in sorted([*ROOT.glob("*/*/tests/mutants_*.py"), *ROOT.glob("tests/*/mutants_*.py")]):
         bugs = bugs_in(path)
-        assert not found.keys() & bugs, "two bugs have one name"
-        found |= bugs
+        assert not found.keys() & bugs.keys(), "two bugs have one name"
+        for name, bug in bugs.items():
+            files = {path, *bug.change.places, ROOT / _file(bug.test)}
+            found[name] = Planted(bug, frozenset(file.relative_to(ROOT) for file in files))
     return found
 
 
-def mutants(asked: Sequence[str] = ()) -> dict[str, str]:
-    """Return every planted bug with the id of the test that must fail, or those in the tests asked for."""
+def _file(test: str) -> Path:
+    return Path(test.partition("::")[0])
+
+
+def chosen(asked: Sequence[str], bugs: Mapping[str, Planted]) -> tuple[dict[str, Bug], str]:
+    """Return the bugs that are asked for, and in words what they have in common.
+
+    Asked for are, by folders and files of tests, the bugs that these catch; or `--all`; or those of which
+    anything has changed since the base that is given, or since `usual_base`.
+    """
     ignored = [Path(path.removeprefix(_IGNORE)) for path in asked if path.startswith(_IGNORE)]
-    wanted = [Path(path) for path in asked if not path.startswith("-")] or [Path()]
-    return {
-        name: test
-        for name, (_, test) in planted().items()
-        if _is_under(wanted, test) and not _is_under(ignored, test)
-    }
+    paths = [Path(path) for path in asked if (ROOT / path).exists()]
+    others = [word for word in asked if not word.startswith(_IGNORE) and Path(word) not in paths]
+    if others == [_ALL] or ((paths or ignored) and not others):
+        wanted, why = paths or [Path()], "asked for"
+        found = {n: p.bug for n, p in bugs.items() if _is_under(wanted, _file(p.bug.test))}
+    elif len(others) <= 1:
+        base = commit(others[0]) if others else usual_base()
+        since = changed(base)
+        found, why = {n: p.bug for n, p in bugs.items() if p.files & since}, f"changed since {base[:12]}"
+    else:
+        raise Fault(_USAGE, f"There is one base, and these are several: {', '.join(others)}.")
+    return {n: bug for n, bug in found.items() if not _is_under(ignored, _file(bug.test))}, why
 
 
-def _is_under(paths: Sequence[Path], test: str) -> bool:
-    return any(Path(test.partition("::")[0]).is_relative_to(path) for path in paths)
+def _is_under(paths: Sequence[Path], file: Path) -> bool:
+    return any(file.is_relative_to(path) for path in paths)
+
+
+def usual_base(root: Path = ROOT) -> str:
+    """Return where HEAD left `origin/main`; where it did not leave it, the tenth commit before HEAD."""
+    forked = git(root, "merge-base", "HEAD", "origin/main")
+    if forked and forked != git(root, "rev-parse", "HEAD"):
+        return forked[0]
+    return git(root, "rev-list", f"--max-count={_COMMITS + 1}", "HEAD")[-1]
+
+
+def commit(name: str) -> str:
+    """Return the id of a commit; raises Fault."""
+    found = git(ROOT, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    if not found:
+        raise Fault(_USAGE, f"{name} is no commit and no file here; --all plants every bug.")
+    return found[0]
+
+
+def changed(base: str, root: Path = ROOT) -> set[Path]:
+    """Return the files that differ from a commit, with those that git does not know yet."""
+    differ = git(root, "diff", "--name-only", "--no-renames", "-z", base)
+    return {Path(name) for name in [*differ, *git(root, "ls-files", "--others", "--exclude-standard", "-z")]}
+
+
+def git(root: Path, *arguments: str) -> list[str]:
+    """Return what git prints, by lines or zeros; nothing where it fails."""
+    ended = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    return re.split(r"[\n\0]", ended.stdout.rstrip("\n\0")) if ended.stdout and not ended.returncode else []
 
 
 def verdict(code: int, said: str) -> str:
@@ -129,17 +185,18 @@ class Session:
             print(f"sound     {run.tests[0].partition('::')[0]}  {took}", flush=True)
 
 
-def main() -> int:
+def main(asked: Sequence[str]) -> int:
     """Plant what is asked for."""
-    bugs = mutants(sys.argv[1:])
+    known = planted()
+    bugs, why = chosen(asked, known)
+    print(f"{len(bugs)} of {len(known)} planted bugs: {why}")
     if not bugs:
-        print("there is no such bug")
-        return 1
-    tests = collect(sorted(set(bugs.values())))
-    runs = runs_of(bugs, tests.connected)
-    lanes, why = lanes_here()
+        return 0
+    tests = collect(sorted({bug.test for bug in bugs.values()}))
+    runs = runs_of({name: bug.test for name, bug in bugs.items()}, tests.connected)
+    lanes, carried = lanes_here()
     alone = sum(not run.connected for run in runs if run.bug)
-    print(f"{len(bugs)} bugs, {alone} of them without servers; lanes: {lanes} ({why})", flush=True)
+    print(f"{alone} of them without servers; lanes: {lanes} ({carried})", flush=True)
     runners = [Runner(tests) for _ in range(lanes)]
     try:
         return asyncio.run(Session(runs, runners).run())
@@ -150,6 +207,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))
     except Fault as fault:
-        sys.exit(str(fault))
+        complain(str(fault))
+        sys.exit(fault.code)

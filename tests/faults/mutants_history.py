@@ -1,6 +1,6 @@
 """Which bugs must a history of bookings find, planted in the processes of a whole portal?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any, Final
@@ -15,24 +15,23 @@ from portal_events.booking import AppointmentMoved
 from portal_eventstore import postgres
 from portal_eventstore.command import Request
 from portal_eventstore.store import Append
-from portal_eventstore.testing.planting import rewrite
+from portal_eventstore.testing.planting import Bug, Change, put, replacing, rewrite
 
 _EVERY: Final = 15
 
 
-def acknowledged_unconfirmed() -> None:
+_append, _counted = postgres._Session.append, count(1)
+
+
+@replacing(postgres._Session, "append")
+async def acknowledged_unconfirmed(self: Any, appends: Sequence[Append], *, resend: bool = False) -> Any:
     """Some appends do not arrive, and a broken connection counts as done."""
-    append, counted = postgres._Session.append, count(1)
-
-    async def append_or_not(self: Any, appends: Sequence[Append], *, resend: bool = False) -> Any:
-        if not appends or next(counted) % _EVERY:
-            return await append(self, appends, resend=resend)
-        return [tuple(range(1, len(each.events) + 1)) for each in appends]
-
-    postgres._Session.append = append_or_not  # type: ignore[method-assign]
+    if not appends or next(_counted) % _EVERY:
+        return await _append(self, appends, resend=resend)
+    return [tuple(range(1, len(each.events) + 1)) for each in appends]
 
 
-def in_sql(*changes: tuple[str, str]) -> Callable[[], None]:
+def in_sql(*changes: tuple[str, str]) -> Change:
     """Change the text of append_batch, when booking connects to its store."""
     connect = postgres.PostgresStore.connect
 
@@ -48,21 +47,18 @@ def in_sql(*changes: tuple[str, str]) -> Callable[[], None]:
         await connection.close()
         return await connect(database_url, *told, **more)
 
-    def plant() -> None:
-        postgres.PostgresStore.connect = change_and_connect  # type: ignore[method-assign]
-
-    return plant
+    planted = put(postgres.PostgresStore, "connect", change_and_connect)
+    return Change(frozenset(postgres.MIGRATIONS.glob("0001_*.sql")), planted.make)
 
 
-def keys_ignored() -> None:
+_request = RequestKeys.request
+
+
+@replacing(RequestKeys, "request")
+def keys_ignored(self: Any, **told: Any) -> Request | None:
     """Every request is a new one, whatever its Idempotency-Key."""
-    request = RequestKeys.request
-
-    def new_request(self: Any, **told: Any) -> Request | None:
-        made: Request | None = request(self, **told)
-        return None if made is None else replace(made, tag=f"request:v1:{uuid4().hex}")
-
-    RequestKeys.request = new_request  # type: ignore[assignment,method-assign]
+    made: Request | None = _request(self, **told)
+    return None if made is None else replace(made, tag=f"request:v1:{uuid4().hex}")
 
 
 _TEST: Final = (
@@ -80,20 +76,20 @@ _LOCKED_CHECK: Final = """
 _NOTIFY: Final = "    perform pg_notify('event_appended', '');"
 _SLOW_COMMIT: Final = "    perform pg_notify('event_appended', ''), pg_sleep(0.02);"
 
-MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
-    "history: a boundary has the first of the doctor's days only": (
+MUTANTS: dict[str, Bug] = {
+    "history: a boundary has the first of the doctor's days only": Bug(
         rewrite(calendar.boundary_of, "for day in sorted(touched))", "for day in sorted(touched)[:1])"),
         _TEST,
     ),
-    "history: a boundary leaves the doctor's time out": (
+    "history: a boundary leaves the doctor's time out": Bug(
         rewrite(calendar.boundary_of, "(DoctorDayOpened, *_TAKES_TIME)", "(DoctorDayOpened,)"),
         _TEST,
     ),
-    "history: the patient's other visits are not looked at": (
+    "history: the patient's other visits are not looked at": Bug(
         rewrite(free_time.require_free_time, "visit.patient_id == patient_id for", "False for"),
         _TEST,
     ),
-    "history: the doctor's other address is not looked at": (
+    "history: the doctor's other address is not looked at": Bug(
         rewrite(
             free_time.require_free_time,
             "visit.doctor_id == wanted.doctor_id for",
@@ -101,29 +97,29 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         ),
         _TEST,
     ),
-    "history: the condition is not checked": (
+    "history: the condition is not checked": Bug(
         in_sql(("where t.tag = c.tag and", "where false and t.tag = c.tag and")),
         _TEST,
     ),
-    "history: lock and check in one statement": (
+    "history: lock and check in one statement": Bug(
         in_sql((_LOCK, ""), (_CHECK, _LOCKED_CHECK), (_NOTIFY, _SLOW_COMMIT)),
         _TEST,
     ),
-    "history: others' holds keep nothing": (
+    "history: others' holds keep nothing": Bug(
         rewrite(free_time.require_free_time, "for hold in calendar.holds", "for hold in ()"),
         _TEST,
     ),
-    "history: a move forgets the tags of its old time": (
+    "history: a move forgets the tags of its old time": Bug(
         rewrite(AppointmentMoved.tags, "self.before.doctor_days() | ", ""),
         _TEST,
     ),
-    "history: a move does not free its old time": (
-        rewrite(calendar._moved, "for number, visit in enumerate(booked)", "for number, visit in ()"),
+    "history: a move does not free its old time": Bug(
+        rewrite(calendar, "for number, visit in enumerate(booked)", "for number, visit in ()"),
         _TEST,
     ),
-    "history: acknowledged without being confirmed": (acknowledged_unconfirmed, _TEST),
-    "history: Idempotency-Keys are ignored": (keys_ignored, _TEST),
-    "history: the list of appointments leaves moves out": (
+    "history: acknowledged without being confirmed": Bug(acknowledged_unconfirmed, _TEST),
+    "history: Idempotency-Keys are ignored": Bug(keys_ignored, _TEST),
+    "history: the list of appointments leaves moves out": Bug(
         rewrite(project.apply, "    if fold.moved:", "    if fold.moved and not fold.booked:"),
         _TEST,
     ),

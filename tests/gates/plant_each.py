@@ -10,11 +10,11 @@ import traceback
 from tests.mutants import planted
 
 gone: list[str] = []
-for name, (plant, _) in planted().items():
+for name, one in planted().items():
     child = os.fork()
     if not child:
         try:
-            plant()
+            one.bug.change.make()
         except BaseException:  # noqa: BLE001  whatever it is, the bug is not there
             traceback.print_exc()
             os._exit(1)

@@ -1,7 +1,5 @@
 """Which bugs make a view depend on the order of partitions, or on how its tables are filled?"""
 
-from collections.abc import Callable
-
 from booking.appointments import project as appointments
 from booking.free_slots import project as free_slots
 from gateway.directory import project as directory
@@ -9,7 +7,7 @@ from gateway.timeline import project as timeline
 from portal_chassis import levels
 from portal_eventstore import consume
 from portal_eventstore.keys import key_ring
-from portal_eventstore.testing.planting import reword, rewrite
+from portal_eventstore.testing.planting import Bug, Change, file_of, rewrite
 
 _TEST = "tests/views/test_every_order.py::test_given_"
 _ORDER = _TEST + "partitions_permuted_delayed_and_sent_twice_then_the_view_is_the_same"
@@ -19,72 +17,74 @@ _TIMELINE, _LEVELS, _NAMES = "[gateway/timeline]", "[booking/levels]", "[gateway
 _KEYS = "[booking/patient_key]"
 
 
-def _settle(old: str, new: str) -> Callable[[], None]:
-    """Plant other SQL into what settles the offers."""
+def _settle(old: str, new: str) -> Change:
+    """Write other SQL into what settles the offers."""
     bulk = free_slots.FREE_SLOTS.bulk
 
-    def plant() -> None:
-        wanted = old.format(booked=free_slots._BOOKED)
-        if bulk is None or wanted not in bulk.settle:
+    def make() -> None:
+        if bulk is None or old not in bulk.settle:
             raise AssertionError(f"nothing to mutate: {old!r}")
-        object.__setattr__(bulk, "settle", bulk.settle.replace(wanted, new))
+        object.__setattr__(bulk, "settle", bulk.settle.replace(old, new))
 
-    return plant
+    return Change(frozenset({file_of(free_slots)}), make)
 
 
-MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
-    "the second side does not look back: an offer that arrives after its booking": (
-        reword(free_slots, "_OFFERS", free_slots._BOOKED, "false"),
+MUTANTS: dict[str, Bug] = {
+    "the second side does not look back: an offer that arrives after its booking": Bug(
+        rewrite(free_slots, "zone, {_BOOKED}", "zone, false"),
         _ORDER + _SLOTS,
     ),
-    "the second side does not look back: a booking that arrives after its offer": (
-        reword(free_slots, "_TAKEN", f"o.taken <> {free_slots._BOOKED}", "false"),
+    "the second side does not look back: a booking that arrives after its offer": Bug(
+        rewrite(free_slots, "and o.taken <> {_BOOKED}", "and false"),
         _ORDER + _SLOTS,
     ),
-    "the second side does not look back: an address that arrives after the offers": (
-        reword(free_slots, "_ADDRESSES", "o.city is null", "false"),
+    "the second side does not look back: an address that arrives after the offers": Bug(
+        rewrite(free_slots, "where o.city is null and o.facility_id", "where false and o.facility_id"),
         _ORDER + _SLOTS,
     ),
-    "whether an offer is taken says whoever arrives last": (
-        reword(free_slots, "_TAKEN", f"o.taken <> {free_slots._BOOKED}", "true"),
+    "whether an offer is taken says whoever arrives last": Bug(
+        rewrite(free_slots, "and o.taken <> {_BOOKED}", "and true"),
         _ORDER + _SLOTS,
     ),
-    "what a relay sends twice is applied twice": (
+    "what a relay sends twice is applied twice": Bug(
         rewrite(consume.already_applied, "position is not None and position <= last_position", "False"),
         _ORDER + _TIMELINE,
     ),
-    "a level stays what it was first": (
-        reword(
+    "a level stays what it was first": Bug(
+        rewrite(
             levels,
-            "_SET",
             "do update set (level, position) = (excluded.level, excluded.position)",
             "do nothing",
         ),
         _ORDER + _LEVELS,
     ),
-    "an erased key comes back when nothing else of the patient is in the batch": (
-        rewrite(key_ring._apply, "if erased:", "if erased and len(last) > 1:"),
+    "an erased key comes back when nothing else of the patient is in the batch": Bug(
+        rewrite(key_ring, "if erased:", "if erased and len(last) > 1:"),
         _ORDER + _KEYS,
     ),
-    "what nobody settles is free": (_settle("taken = {booked}", "taken = false"), _FILLED + _SLOTS),
-    "what has no address yet is free": (_settle("set taken = true", "set taken = false"), _FILLED + _SLOTS),
-    "filling forgets cancellations": (
+    "what nobody settles is free": Bug(
+        _settle("p.street, taken = exists (", "p.street, taken = false and exists ("), _FILLED + _SLOTS
+    ),
+    "what has no address yet is free": Bug(
+        _settle("set taken = true", "set taken = false"), _FILLED + _SLOTS
+    ),
+    "filling forgets cancellations": Bug(
         rewrite(appointments.rows, 'statuses.get(number, "booked")', '"booked"'),
         _FILLED + _LIST,
     ),
-    "filling takes the first place of an appointment": (
+    "filling takes the first place of an appointment": Bug(
         rewrite(appointments.rows, "fold.moved.get(number, one.place)", "one.place"),
         _FILLED + _LIST,
     ),
-    "filling takes the first word of the timeline": (
+    "filling takes the first word of the timeline": Bug(
         rewrite(timeline.rows, "if change.booked", "if change.booked and not change.cancelled"),
         _FILLED + _TIMELINE,
     ),
-    "filling keeps erased keys": (
-        rewrite(key_ring._rows, "_last(history)", "{r.patient_id: r.wrapped for r in history if r.wrapped}"),
+    "filling keeps erased keys": Bug(
+        rewrite(key_ring, "_last(history)", "{r.patient_id: r.wrapped for r in history if r.wrapped}"),
         _FILLED + _KEYS,
     ),
-    "filling loses the last name of a partition": (
+    "filling loses the last name of a partition": Bug(
         rewrite(directory.rows, "_last(history)", "_last(history)[:-1]"),
         _FILLED + _NAMES,
     ),

@@ -1,45 +1,12 @@
 """Which bugs do such accounts have, and which test catches each when it is planted?"""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import fields
-from enum import Enum
-from types import FunctionType, ModuleType
-
 from identity import credentials, limits, password_changes, sweep
 from identity.change_email import decide as change_email
 from identity.open_account import decide as open_account
 from identity.reset_password import reset
 from identity.send_mail import mailer
 from identity.sign_in import check
-from portal_eventstore.decision import Decision
-
-
-def _rewrite(module: ModuleType, old: str, new: str) -> Callable[[], None]:
-    """Put other text in the place of a module's, in what was already imported from it."""
-
-    def plant() -> None:
-        source = inspect.getsource(module)
-        if old not in source:
-            raise AssertionError(f"nothing to mutate: {old!r}")
-        changed = dict(vars(module))
-        exec(compile(source.replace(old, new), str(module.__file__), "exec"), changed)  # noqa: S102
-        for name, thing in changed.items():
-            here = vars(module).get(name)
-            if isinstance(thing, Decision):
-                for field in fields(thing):
-                    object.__setattr__(here, field.name, getattr(thing, field.name))
-            elif (
-                inspect.isclass(thing) and thing.__module__ == module.__name__ and not issubclass(thing, Enum)
-            ):
-                for attribute, function in vars(thing).items():
-                    if isinstance(function, FunctionType) and not attribute.startswith("__"):
-                        setattr(here, attribute, function)
-            elif isinstance(thing, FunctionType):
-                setattr(module, name, thing)
-
-    return plant
-
+from portal_eventstore.testing.planting import Bug, rewrite
 
 _USED = """    delete from link where digest = $1 and purpose = 'reset-password' and expires_at > $3
     returning account_id"""
@@ -51,9 +18,9 @@ _TESTS = "services/identity/tests/test_"
 _RESET = _TESTS + "reset_password.py::test_hazard_"
 _LIMITS = _TESTS + "limits.py::test_hazard_"
 
-MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
-    "a reset link works twice": (
-        _rewrite(
+MUTANTS: dict[str, Bug] = {
+    "a reset link works twice": Bug(
+        rewrite(
             credentials,
             _USED,
             "    select account_id from link where digest = $1 and purpose = 'reset-password'"
@@ -61,22 +28,22 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         ),
         _RESET + "a_used_link_is_replayed[postgres]",
     ),
-    "a limiter locks the owner out": (
-        _rewrite(
+    "a limiter locks the owner out": Bug(
+        rewrite(
             limits, "if not await self.attempts.is_familiar(self._familiar(email_tag, client)):", "if True:"
         ),
         _LIMITS + "guesses_lock_the_owner_out[memory]",
     ),
-    "a clock that was ahead locks everybody out": (
-        _rewrite(
+    "a clock that was ahead locks everybody out": Bug(
+        rewrite(
             limits,
             "case when a.full_until > $3 + $4::interval then $3",
             "case when $4::interval is null then $3",
         ),
         _LIMITS + "a_clock_was_a_day_ahead[postgres]",
     ),
-    "guesses are counted once they are wrong": (
-        _rewrite(
+    "guesses are counted once they are wrong": Bug(
+        rewrite(
             check,
             "        guess = await self.limits.guess(email_tag, client, now)\n        try:\n",
             "        try:\n            await self._check(email_tag, password, now)\n"
@@ -85,54 +52,54 @@ MUTANTS: dict[str, tuple[Callable[[], None], str]] = {
         ),
         _TESTS + "sign_in.py::test_given_too_many_guesses_when_another_comes_then_no_password_is_verified",
     ),
-    "a reset is ordered for known addresses only": (
-        _rewrite(
+    "a reset is ordered for known addresses only": Bug(
+        rewrite(
             reset,
             "if await self.limits.reset_mail(",
             "if await self.accounts.holder(email_tag) and await self.limits.reset_mail(",
         ),
         _RESET + "an_unknown_address_takes_the_same_steps",
     ),
-    "the note of a change is removed before the log knows": (
-        _rewrite(
+    "the note of a change is removed before the log knows": Bug(
+        rewrite(
             password_changes,
             _ANNOUNCED,
             "".join(reversed(_ANNOUNCED.splitlines(keepends=True))),
         ),
         _RESET + "process_dies_between_the_password_and_the_log[memory]",
     ),
-    "a change is told twice": (
-        _rewrite(password_changes, "request=request", "request=None"),
+    "a change is told twice": Bug(
+        rewrite(password_changes, "request=request", "request=None"),
         _RESET + "process_dies_between_the_log_and_the_note[memory]",
     ),
-    "a reset link outlives its address": (
-        _rewrite(reset, "account.email_tag != link.email_tag", "False"),
+    "a reset link outlives its address": Bug(
+        rewrite(reset, "account.email_tag != link.email_tag", "False"),
         _TESTS + "change_email.py::test_hazard_a_reset_link_to_the_old_address_after_the_change[memory]",
     ),
-    "the old password still signs in while it is changed": (
-        _rewrite(check, "if matches and newest != password_hash:", "if False:"),
+    "the old password still signs in while it is changed": Bug(
+        rewrite(check, "if matches and newest != password_hash:", "if False:"),
         _RESET + "sign_in_with_the_old_password_is_under_way_while_it_changes",
     ),
-    "one mailbox moves the account": (
-        _rewrite(change_email, "if not change.approved:", "if False:"),
+    "one mailbox moves the account": Bug(
+        rewrite(change_email, "if not change.approved:", "if False:"),
         _TESTS + "change_email.py::test_hazard_one_mailbox_alone_cannot_move_the_account[memory]",
     ),
-    "a new address is checked when it is wanted, not when it is taken": (
-        _rewrite(change_email, "if state.holders.get(command.email_tag) is not None:", "if False:"),
+    "a new address is checked when it is wanted, not when it is taken": Bug(
+        rewrite(change_email, "if state.holders.get(command.email_tag) is not None:", "if False:"),
         _TESTS + "change_email.py::test_given_somebody_took_the_address_meanwhile_when_a_link_is_opened_"
         "then_refused",
     ),
-    "a wish is mailed to whoever has the address": (
-        _rewrite(mailer, "return None if taken else", "return"),
+    "a wish is mailed to whoever has the address": Bug(
+        rewrite(mailer, "return None if taken else", "return"),
         _TESTS + "change_email.py::test_hazard_probing_addresses_by_wanting_them[memory]",
     ),
-    "whom the desk knows cannot sign up": (
-        _rewrite(open_account, "event.origin is Origin.ACCOUNT", "True"),
+    "whom the desk knows cannot sign up": Bug(
+        rewrite(open_account, "event.origin is Origin.ACCOUNT", "True"),
         _TESTS + "open_account.py::test_given_the_desk_knows_the_person_when_opened_then_"
         "a_patient_of_its_own",
     ),
-    "the sweep takes the keys of staff": (
-        _rewrite(
+    "the sweep takes the keys of staff": Bug(
+        rewrite(
             sweep,
             "in ('patient:' || k.patient_id, 'account:' || k.patient_id)",
             "= 'patient:' || k.patient_id",
