@@ -15,10 +15,12 @@ create table kept (
 );
 create table child (of bigint not null references kept);
 create sequence place;
+do $$ begin execute format('alter database %I set work_mem = "5MB"', current_database()); end $$;
 insert into kept (note, at) values ('it''s "here"', '2026-11-23 12:00:00.123456Z');
 """
 _ALL = """
-select (select jsonb_agg(to_jsonb(k)) from kept k)::text, (select count(*) from child), nextval('place')
+select (select jsonb_agg(to_jsonb(k)) from kept k)::text, (select count(*) from child), nextval('place'),
+    current_setting('work_mem')
 """
 
 
@@ -58,6 +60,7 @@ async def test_given_rows_that_came_changed_and_went_when_lent_again_then_as_it_
     last, found = await _used(own_lender)
     assert url == again == last
     assert before == after == found
+    assert found[-1] == "5MB"
     async with own_lender.lent(_prepare) as url:
         connection = await asyncpg.connect(url)
         assert await connection.fetchval("insert into kept (note) values ('') returning number") == 2

@@ -17,8 +17,9 @@ from portal_events.base import Event
 from portal_events.cloudevents import to_record
 from portal_events.stored import Metadata, StoredEvent
 from portal_events.topics import events_topic, partition_for
+from portal_eventstore import postgres
 from portal_eventstore.kafka import Incoming, Outgoing, Publisher
-from portal_eventstore.postgres import MIGRATIONS, PostgresStore
+from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.project import Projector
 from portal_eventstore.store import Append, NewEvent
 from portal_eventstore.view import Projection, Received
@@ -171,7 +172,7 @@ async def migrate(database_url: str, *more: str) -> None:
     """Create the event store's tables, and more of a test's own."""
     connection = await asyncpg.connect(database_url)
     try:
-        for path in sorted(MIGRATIONS.glob("*.sql")):
+        for path in sorted(postgres.MIGRATIONS.glob("*.sql")):
             await connection.execute(path.read_text().partition("-- migrate:down")[0])
         for table in more:
             await connection.execute(table)

@@ -58,6 +58,16 @@ select format('select setval(%L, %s, %L)', format('%I.%I', schemaname, sequencen
 from pg_sequences
 """
 
+_SETTINGS = """
+select format(
+    'alter database %I set %I to %L',
+    $2::text, split_part(one, '=', 1), substr(one, strpos(one, '=') + 1)
+)
+from pg_db_role_setting, unnest(setconfig) as one
+where setrole = 0 and setdatabase = (select oid from pg_database where datname = $1)
+"""
+"""Gives a copy the settings of its template, which are no part of what `create database` copies."""
+
 
 class LeftOpen(AssertionError):
     """A test ended, and a connection that it opened to its database did not."""
@@ -146,6 +156,8 @@ class Lender:
     async def _create(self, template: str) -> str:
         name = f"test_{uuid.uuid4().hex}"
         await self._server.execute(f'create database "{name}" template "{template}"')
+        for setting in await self._server.fetch(_SETTINGS, template, name):
+            await self._server.execute(setting[0])
         return name
 
     async def _forget(self, database: _Database) -> None:
