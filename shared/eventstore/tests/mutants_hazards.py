@@ -137,7 +137,11 @@ MUTANTS: dict[str, Bug] = {
         _CLOCK + "a_clock_that_jumps_then_relay_and_view_keep_the_order_of_positions",
     ),
     "a decision reads by time": Bug(
-        rewrite(postgres, "order by q.query, e.position", "order by q.query, e.time"),
+        rewrite(
+            postgres,
+            'e.version, e.data" + _MATCH',
+            'e.version, e.data" + _MATCH.replace("query, e.position", "query, e.time")',
+        ),
         _CLOCK + "a_clock_that_jumps_when_decided_then_positions_tell_the_order[postgres]",
     ),
     "a key of the future is unknown": Bug(

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Final
 
 from portal_launcher.backend import backend
 from portal_launcher.faults import UNKNOWN_PROOF, Fault
-from portal_launcher.gates import call, pytest
+from portal_launcher.gates import call, planted_bugs, pytest
 from portal_launcher.layout import ROOT
 from portal_launcher.progress import Progress, show
 from portal_launcher.proofs import PROOFS
@@ -56,14 +55,8 @@ async def run(name: str, arguments: list[str], *, size: str, mutants: bool) -> i
         environment = {**proof.variables, "PORTAL_PROOF_SIZE": size, "PORTAL_PROOF_RESULTS": str(found)}
         command = pytest("-q", *proof.tests, *proof.also, *proof.options, *arguments)
         if mutants:
-            command = [
-                sys.executable,
-                "tests/mutants.py",
-                *proof.tests,
-                *proof.also,
-                *proof.options,
-                *arguments,
-            ]
+            left_out = [option for option in proof.options if option.startswith("--ignore=")]
+            command = planted_bugs(*proof.tests, *proof.also, *left_out, *arguments)
         async with servers(needed=proof.servers and not mutants) as there:
             try:
                 async with asyncio.timeout(LONGEST[size]):
