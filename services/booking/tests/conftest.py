@@ -19,7 +19,7 @@ from booking.free_slots.find import find_slot
 from booking.rules.wanted_slot import WantedSlot
 from portal_chassis.access import TokenSigner, TokenVerifier
 from portal_chassis.idempotency import RequestKeys
-from portal_events.booking import DoctorDayOpened
+from portal_events.booking import DoctorDayOpened, Visit
 from portal_eventstore.memory import MemoryStore
 from portal_eventstore.testing.lending import Lender
 from portal_eventstore.testing.planting import plant_named
@@ -66,7 +66,7 @@ async def house(gate: Gate) -> AsyncIterator[House]:
             for day in await built.events(DoctorDayOpened):
                 for slot in day.slots:
                     if slot.slot_id == slot_id:
-                        return wanted(slot, day.doctor_id)
+                        return wanted(Visit(**dict(slot), doctor_id=day.doctor_id, zone=day.zone))
             return None
 
         built.state.find_slot = find

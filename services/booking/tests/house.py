@@ -31,6 +31,7 @@ from portal_events.base import Event
 from portal_events.booking import Mode, ServiceKind, Source
 from portal_events.identity import Level
 from portal_events.stored import StoredEvent
+from portal_events.testing import ANNA
 from portal_events.topics import PARTITIONS, PATIENT_KEYS, events_topic, partition_for
 from portal_eventstore.command import Context
 from portal_eventstore.decision import KeyUnavailable
@@ -45,7 +46,6 @@ E = TypeVar("E", bound=Event)
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAY = date(2026, 11, 2)
-ANNA, JAN = UUID(int=1), UUID(int=2)
 DENTIST, INTERNIST, CARDIOLOGIST = UUID(int=11), UUID(int=12), UUID(int=13)
 OCHOTA, MOKOTOW, KRAKOW = UUID(int=21), UUID(int=22), UUID(int=23)
 NOWAK, LIS = UUID(int=31), UUID(int=32)

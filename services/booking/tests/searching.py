@@ -8,21 +8,10 @@ from zoneinfo import ZoneInfo
 from booking.add_service.decide import ADD_SERVICE, AddService
 from booking.open_doctor_day.decide import slot_id
 from portal_events.base import Event
-from portal_events.booking import (
-    AppointmentBooked,
-    AppointmentCancelled,
-    AppointmentMoved,
-    DoctorDayOpened,
-    HoldReleased,
-    Mode,
-    ServiceAdded,
-    Slot,
-    SlotHeld,
-    Source,
-    Visit,
-)
+from portal_events.booking import DoctorDayOpened, ServiceAdded, Visit
+from portal_events.testing import ANNA, opened, visit
 
-from .house import ANNA, CONTEXT, DENTIST, NOW, NOWAK, OCHOTA, SIX, House, project, slot_of
+from .house import CONTEXT, DENTIST, NOWAK, OCHOTA, SIX, House, project, slot_of
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 HALF_HOUR = timedelta(minutes=30)
@@ -72,83 +61,27 @@ def day_of(
     zone: str = "Europe/Warsaw",
 ) -> DoctorDayOpened:
     """Let a doctor offer half hours at these times, all on the date of the first."""
-    return DoctorDayOpened(
-        doctor_id=doctor,
-        date=starts[0].astimezone(ZoneInfo(zone)).date(),
-        zone=zone,
-        slots=tuple(
-            Slot(
+    return opened(
+        *(
+            visit(
+                starts_at,
                 slot_id=slot_id(doctor, facility, service, starts_at),
+                doctor_id=doctor,
                 service_id=service,
                 facility_id=facility,
-                mode=Mode.IN_PERSON,
-                starts_at=starts_at,
-                minutes=30,
+                zone=zone,
             )
             for starts_at in starts
-        ),
+        )
     )
 
 
-def visit(starts_at: datetime = SIX, doctor: UUID = NOWAK, facility: UUID = OCHOTA) -> Visit:
-    return Visit(
+def dentists_visit(starts_at: datetime = SIX, doctor: UUID = NOWAK, facility: UUID = OCHOTA) -> Visit:
+    """Return the visit that the dentist's slot at this time and place is."""
+    return visit(
+        starts_at,
         slot_id=slot_of(starts_at, facility=facility, doctor=doctor),
         doctor_id=doctor,
         service_id=DENTIST,
         facility_id=facility,
-        mode=Mode.IN_PERSON,
-        starts_at=starts_at,
-        minutes=30,
-        zone="Europe/Warsaw",
-    )
-
-
-def booked(number: int, at: Visit, patient: UUID = ANNA, hold: UUID | None = None) -> AppointmentBooked:
-    return AppointmentBooked(
-        appointment_id=UUID(int=number),
-        patient_id=patient,
-        source=Source.PORTAL,
-        hold_id=hold,
-        **at.model_dump(),
-    )
-
-
-def moved(
-    number: int, before: Visit, after: Visit, patient: UUID = ANNA, hold: UUID | None = None
-) -> AppointmentMoved:
-    return AppointmentMoved(
-        appointment_id=UUID(int=number),
-        patient_id=patient,
-        before=before,
-        after=after,
-        source=Source.PORTAL,
-        hold_id=hold,
-    )
-
-
-def cancelled(number: int, at: Visit, patient: UUID = ANNA) -> AppointmentCancelled:
-    return AppointmentCancelled(
-        appointment_id=UUID(int=number), patient_id=patient, visit=at, source=Source.PORTAL
-    )
-
-
-def held(hold: UUID, at: Visit, patient: UUID = ANNA, *, until: datetime = NOW + HALF_HOUR) -> SlotHeld:
-    return SlotHeld(
-        hold_id=hold,
-        slot_id=at.slot_id,
-        patient_id=patient,
-        doctor_id=at.doctor_id,
-        starts_at=at.starts_at,
-        minutes=at.minutes,
-        expires_at=until,
-    )
-
-
-def released(hold: UUID, at: Visit, patient: UUID = ANNA) -> HoldReleased:
-    return HoldReleased(
-        hold_id=hold,
-        patient_id=patient,
-        doctor_id=at.doctor_id,
-        starts_at=at.starts_at,
-        minutes=at.minutes,
     )

@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from portal_events.keys import new_data_key
+from portal_events.testing import ANNA, JAN
 
-from .house import ANNA, JAN, MOKOTOW, PHONE, SIX, House, booked_by_the_desk, project, slot_of
+from .house import MOKOTOW, PHONE, SIX, House, booked_by_the_desk, project, slot_of
 
 pytestmark = pytest.mark.connected
 

@@ -16,21 +16,16 @@ from booking.rules.service_terms import ModeNotOffered, ReferralRequired
 from booking.rules.wanted_slot import WantedSlot
 from portal_chassis.capabilities import LevelTooLow
 from portal_events.base import Event
-from portal_events.booking import (
-    Mode,
-    Slot,
-    Source,
-)
+from portal_events.booking import Mode, Source, Visit
 from portal_events.identity import Level
 from portal_events.sensitive import Plain
+from portal_events.testing import ANNA, JAN, cancelled, moved, opened, released, service, visit
 from portal_eventstore.spec import given
 
 from .facts import (
-    ANNA,
     AT_17,
     HOLD,
     HYGIENIST,
-    JAN,
     LATER,
     MINUTE,
     NEXT,
@@ -44,19 +39,12 @@ from .facts import (
     THERE,
     VISIT,
     booked,
-    cancelled,
     held,
-    moved,
-    opened,
-    released,
-    service,
-    slot,
-    visit,
     wanted,
 )
 
 
-def book(chosen: Slot = SLOT, patient: UUID = ANNA, **more: Any) -> BookAppointment:
+def book(chosen: Visit = SLOT, patient: UUID = ANNA, **more: Any) -> BookAppointment:
     command = BookAppointment(
         appointment_id=VISIT,
         patient_id=patient,
@@ -67,11 +55,9 @@ def book(chosen: Slot = SLOT, patient: UUID = ANNA, **more: Any) -> BookAppointm
     return replace(command, **more)
 
 
-AHEAD = [
-    booked(slot(200 + n, NOW + timedelta(days=30 + n)), appointment=UUID(int=700 + n)) for n in range(LIMIT)
-]
-ELSEWHERE = slot(109, AT_17 + 15 * MINUTE)
-JANS = booked(SLOT, JAN, appointment=OTHER_VISIT)
+AHEAD = [booked(visit(NOW + timedelta(days=30 + n)), appointment_id=UUID(int=700 + n)) for n in range(LIMIT)]
+ELSEWHERE = visit(AT_17 + 15 * MINUTE, doctor_id=OTHER_DOCTOR)
+JANS = booked(SLOT, JAN, appointment_id=OTHER_VISIT)
 
 
 def test_given_the_offer_when_booked_then_the_patient_has_it_as_offered() -> None:
@@ -85,7 +71,7 @@ def test_given_a_reason_when_booked_then_the_event_carries_it() -> None:
 
 
 def test_given_the_way_in_which_it_is_offered_when_booked_so_then_booked() -> None:
-    given(BOOK_APPOINTMENT, SERVICE, OPENED).when(book(mode=Mode.TELEPHONE)).then(booked(SLOT))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED).when(book(mode=Mode.IN_PERSON)).then(booked(SLOT))
 
 
 def test_given_another_way_when_booked_then_refused_as_not_offered() -> None:
@@ -97,7 +83,7 @@ def test_given_the_patient_has_the_slot_when_booked_again_then_nothing() -> None
 
 
 def test_given_the_patient_moved_to_the_slot_when_booked_again_then_nothing() -> None:
-    history = (booked(NEXT), moved(visit(NEXT), visit(SLOT)))
+    history = (booked(NEXT), moved(booked(NEXT), SLOT))
     given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(book()).then_nothing()
 
 
@@ -134,7 +120,7 @@ def test_given_no_service_when_booked_then_refused_as_unknown() -> None:
 def test_given_an_offer_elsewhere_than_looked_for_when_booked_then_refused_as_unknown(
     elsewhere: WantedSlot,
 ) -> None:
-    facts = (service(elsewhere.service_id), OPENED)
+    facts = (service(service_id=elsewhere.service_id), OPENED)
     given(BOOK_APPOINTMENT, *facts).when(book(slot=elsewhere)).then_refused(SlotUnknown)
 
 
@@ -161,60 +147,58 @@ def test_given_anothers_booking_when_booked_then_refused_as_taken() -> None:
 
 
 def test_given_the_doctor_is_booked_at_another_address_when_booked_then_refused_as_taken() -> None:
-    there = booked(THERE, JAN, appointment=OTHER_VISIT)
+    there = booked(THERE, JAN, appointment_id=OTHER_VISIT)
     given(BOOK_APPOINTMENT, SERVICE, OPENED, there).when(book()).then_refused(SlotTaken)
 
 
 def test_given_a_booking_that_reaches_into_the_slot_when_booked_then_refused_as_taken() -> None:
-    long = slot(104, AT_17 - 30 * MINUTE, minutes=31)
+    long = visit(AT_17 - 30 * MINUTE, minutes=31)
     facts = (SERVICE, opened(SLOT, long), booked(long, JAN))
     given(BOOK_APPOINTMENT, *facts).when(book()).then_refused(SlotTaken)
 
 
 def test_given_a_booking_over_midnight_when_the_next_day_is_booked_then_refused_as_taken() -> None:
-    before = slot(104, datetime(2026, 11, 2, 22, 30, tzinfo=UTC), minutes=60)  # 23:30 to 00:30 in Warsaw
-    after = slot(105, datetime(2026, 11, 2, 23, tzinfo=UTC))
+    before = visit(datetime(2026, 11, 2, 22, 30, tzinfo=UTC), minutes=60)  # 23:30 to 00:30 in Warsaw
+    after = visit(datetime(2026, 11, 2, 23, tzinfo=UTC))
     facts = (SERVICE, opened(before, after), booked(before, JAN))
     given(BOOK_APPOINTMENT, *facts).when(book(after)).then_refused(SlotTaken)
 
 
 def test_given_bookings_beside_it_when_booked_then_adjacent_visits_do_not_overlap() -> None:
-    before = slot(106, AT_17 - 30 * MINUTE)
-    beside = (booked(before, JAN), booked(NEXT, appointment=OTHER_VISIT))
+    before = visit(AT_17 - 30 * MINUTE)
+    beside = (booked(before, JAN), booked(NEXT, appointment_id=OTHER_VISIT))
     given(BOOK_APPOINTMENT, SERVICE, opened(before, SLOT, NEXT), *beside).when(book()).then(booked(SLOT))
 
 
 def test_given_a_cancelled_booking_when_booked_then_its_time_is_free() -> None:
-    gone = cancelled(visit(SLOT), JAN, appointment=OTHER_VISIT)
-    given(BOOK_APPOINTMENT, SERVICE, OPENED, JANS, gone).when(book()).then(booked(SLOT))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, JANS, cancelled(JANS)).when(book()).then(booked(SLOT))
 
 
 def test_given_ones_own_cancelled_booking_when_booked_again_then_booked_anew() -> None:
-    history = (booked(SLOT, appointment=OTHER_VISIT), cancelled(visit(SLOT), appointment=OTHER_VISIT))
-    given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(book()).then(booked(SLOT))
+    annas = booked(SLOT, appointment_id=OTHER_VISIT)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, annas, cancelled(annas)).when(book()).then(booked(SLOT))
 
 
 def test_given_a_visit_that_moved_away_when_booked_then_its_old_time_is_free_and_its_new_one_is_not() -> None:
-    history = (JANS, moved(visit(SLOT), visit(NEXT), JAN, appointment=OTHER_VISIT))
+    history = (JANS, moved(JANS, NEXT))
     given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(book()).then(booked(SLOT))
     given(BOOK_APPOINTMENT, SERVICE, OPENED, *history).when(book(NEXT)).then_refused(SlotTaken)
 
 
 def test_given_a_visit_that_came_from_another_day_when_booked_then_refused_as_taken() -> None:
-    elsewhere = visit(slot(107, AT_17 - timedelta(days=7)), OTHER_DOCTOR)
-    arrived = moved(elsewhere, visit(SLOT), JAN, appointment=OTHER_VISIT)
+    elsewhere = visit(AT_17 - timedelta(days=7), doctor_id=OTHER_DOCTOR)
+    arrived = moved(booked(elsewhere, JAN, appointment_id=OTHER_VISIT), SLOT)
     given(BOOK_APPOINTMENT, SERVICE, OPENED, arrived).when(book()).then_refused(SlotTaken)
-    gone = cancelled(visit(SLOT), JAN, appointment=OTHER_VISIT)
-    given(BOOK_APPOINTMENT, SERVICE, OPENED, arrived, gone).when(book()).then(booked(SLOT))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, arrived, cancelled(arrived)).when(book()).then(booked(SLOT))
 
 
 def test_given_a_visit_to_another_doctor_when_booked_then_refused_as_busy() -> None:
-    elsewhere = booked(ELSEWHERE, doctor=OTHER_DOCTOR, appointment=OTHER_VISIT)
+    elsewhere = booked(ELSEWHERE, appointment_id=OTHER_VISIT)
     given(BOOK_APPOINTMENT, SERVICE, OPENED, elsewhere).when(book()).then_refused(PatientBusy)
 
 
 def test_given_the_desk_booked_a_visit_elsewhere_when_booked_then_refused_as_busy() -> None:
-    desks = booked(ELSEWHERE, doctor=OTHER_DOCTOR, appointment=OTHER_VISIT, source=Source.DESK)
+    desks = booked(ELSEWHERE, appointment_id=OTHER_VISIT, source=Source.DESK)
     given(BOOK_APPOINTMENT, SERVICE, OPENED, desks).when(book()).then_refused(PatientBusy)
 
 
@@ -224,9 +208,9 @@ def test_given_anothers_hold_when_booked_at_either_address_then_refused_as_taken
 
 
 def test_given_anothers_hold_that_has_lapsed_when_booked_then_booked() -> None:
-    lapsed = held(SLOT, JAN, until=NOW)
+    lapsed = held(SLOT, JAN, expires_at=NOW)
     given(BOOK_APPOINTMENT, SERVICE, OPENED, lapsed).when(book()).then(booked(SLOT))
-    live = held(SLOT, JAN, until=NOW + timedelta(microseconds=1))
+    live = held(SLOT, JAN, expires_at=NOW + timedelta(microseconds=1))
     given(BOOK_APPOINTMENT, SERVICE, OPENED, live).when(book()).then_refused(SlotTaken)
 
 
@@ -242,7 +226,7 @@ def test_given_anothers_hold_beside_it_when_booked_then_booked() -> None:
 @pytest.mark.parametrize("hold_id", [HOLD, None])
 def test_given_ones_own_hold_when_booked_then_it_ends_with_it(hold_id: UUID | None) -> None:
     command = book(hold_id=hold_id)
-    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(SLOT)).when(command).then(booked(SLOT, hold=HOLD))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(SLOT)).when(command).then(booked(SLOT, hold_id=HOLD))
 
 
 def test_given_ones_own_hold_of_the_other_address_when_booked_then_it_is_in_nobodys_way_and_stays() -> None:
@@ -250,18 +234,18 @@ def test_given_ones_own_hold_of_the_other_address_when_booked_then_it_is_in_nobo
 
 
 def test_given_ones_own_hold_that_has_lapsed_when_booked_without_it_then_booked() -> None:
-    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(SLOT, until=NOW)).when(book()).then(booked(SLOT))
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, held(SLOT, expires_at=NOW)).when(book()).then(booked(SLOT))
 
 
 LAPSED: dict[str, tuple[Event, ...]] = {
     "never was": (),
-    "by the clock": (held(SLOT, until=NOW),),
+    "by the clock": (held(SLOT, expires_at=NOW),),
     "given back": (held(SLOT), released(held(SLOT))),
     "on another slot": (held(NEXT),),
     "anothers": (held(SLOT, JAN),),
-    "used": (held(SLOT), booked(SLOT, hold=HOLD), cancelled(visit(SLOT))),
-    "lapsed and taken": (held(SLOT, until=NOW), JANS),
-    "another hold on the slot": (held(SLOT, hold=OTHER_HOLD),),
+    "used": (held(SLOT), booked(SLOT, hold_id=HOLD), cancelled(booked(SLOT))),
+    "lapsed and taken": (held(SLOT, expires_at=NOW), JANS),
+    "another hold on the slot": (held(SLOT, hold_id=OTHER_HOLD),),
 }
 
 
@@ -276,7 +260,7 @@ def test_given_no_live_hold_of_that_id_on_the_slot_when_booked_by_it_then_refuse
 def test_given_many_refusals_when_booked_then_the_first_to_help_is_said() -> None:
     """Each step mends what was refused before."""
     dear = service(levels=(Level.FULL,), referral_required=True)
-    everything = (dear, OPENED, JANS, booked(ELSEWHERE, doctor=OTHER_DOCTOR), *AHEAD)
+    everything = (dear, OPENED, JANS, booked(ELSEWHERE), *AHEAD)
     wrong: dict[str, Any] = {"hold_id": HOLD, "now": AT_17, "mode": Mode.VIDEO}
     for refusal, mended in (
         (HoldExpired, {"hold_id": None}),
@@ -297,14 +281,12 @@ def test_given_ten_visits_ahead_when_booked_then_refused_for_the_limit_but_at_th
     given(BOOK_APPOINTMENT, SERVICE, OPENED, *AHEAD).when(book(level=Level.FULL)).then(booked(SLOT))
 
 
+ANNAS = booked(LATER, appointment_id=OTHER_VISIT)
 NOT_COUNTED: dict[str, tuple[Event, ...]] = {
-    "begun": (booked(slot(108, NOW), appointment=OTHER_VISIT),),
-    "cancelled": (
-        booked(LATER, appointment=OTHER_VISIT),
-        cancelled(visit(LATER), appointment=OTHER_VISIT),
-    ),
-    "the desk's": (booked(LATER, appointment=OTHER_VISIT, source=Source.DESK),),
-    "another's": (booked(LATER, JAN, appointment=OTHER_VISIT),),
+    "begun": (booked(visit(NOW), appointment_id=OTHER_VISIT),),
+    "cancelled": (ANNAS, cancelled(ANNAS)),
+    "the desk's": (booked(LATER, appointment_id=OTHER_VISIT, source=Source.DESK),),
+    "another's": (booked(LATER, JAN, appointment_id=OTHER_VISIT),),
     "only held": (held(LATER),),
 }
 
@@ -317,10 +299,8 @@ def test_given_nine_visits_ahead_and_one_that_does_not_count_when_booked_then_th
 
 
 def test_given_nine_visits_ahead_and_one_moved_ahead_when_booked_then_refused_for_the_limit() -> None:
-    past = slot(108, NOW - timedelta(days=1))
-    was_past = (booked(past, appointment=OTHER_VISIT),)
-    put_off = moved(visit(past), visit(LATER), appointment=OTHER_VISIT)
-    given(BOOK_APPOINTMENT, SERVICE, OPENED, *AHEAD[1:], *was_past, put_off).when(book()).then_refused(
+    past = booked(visit(NOW - timedelta(days=1)), appointment_id=OTHER_VISIT)
+    given(BOOK_APPOINTMENT, SERVICE, OPENED, *AHEAD[1:], past, moved(past, LATER)).when(book()).then_refused(
         BookingLimit
     )
 

@@ -14,8 +14,9 @@ from portal_events.booking import AppointmentBooked
 from portal_events.identity import Level
 from portal_events.keys import new_data_key
 from portal_events.sensitive import Sealed, reveal
+from portal_events.testing import ANNA, JAN
 
-from .house import ANNA, INTERNIST, JAN, KRAKOW, LIS, MOKOTOW, NOW, SIX, House, held, offer, offers, slot_of
+from .house import INTERNIST, KRAKOW, LIS, MOKOTOW, NOW, SIX, House, held, offer, offers, slot_of
 
 REASONS = [
     "Ból zęba 🦷",

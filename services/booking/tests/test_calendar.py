@@ -21,35 +21,22 @@ from portal_events.booking import (
     AppointmentCancelled,
     AppointmentMoved,
     HoldReleased,
-    Slot,
     SlotHeld,
     Visit,
 )
 from portal_events.identity import Level
+from portal_events.testing import ANNA, DOCTOR, JAN, OCHOTA, opened, taken_by, visit
 from portal_eventstore.decision import Decision, Refusal
 
-from .facts import (
-    ANNA,
-    AT_17,
-    DOCTOR,
-    JAN,
-    MOKOTOW,
-    OCHOTA,
-    OTHER_DOCTOR,
-    SERVICE,
-    decided,
-    opened,
-    slot,
-    wanted,
-)
+from .facts import AT_17, MOKOTOW, OTHER_DOCTOR, SERVICE, decided, wanted
 
 OFFERS = {
     doctor: tuple(
-        slot(1000 * number + n, AT_17 + timedelta(minutes=10 * n), minutes=minutes, facility=facility)
+        visit(AT_17 + timedelta(minutes=10 * n), minutes=minutes, facility_id=facility, doctor_id=doctor)
         for n in range(60)
         for minutes, facility in [(15 + 5 * (n % 4), OCHOTA if n % 2 else MOKOTOW)]
     )
-    for number, doctor in ((1, DOCTOR), (2, OTHER_DOCTOR))
+    for doctor in (DOCTOR, OTHER_DOCTOR)
 }
 
 
@@ -57,10 +44,7 @@ class Ledger:
     """What the events say, told again in the simplest way: who is where, and what is kept for whom."""
 
     def __init__(self) -> None:
-        self.log: list[Event] = [
-            SERVICE,
-            *(opened(*slots, doctor=doctor) for doctor, slots in OFFERS.items()),
-        ]
+        self.log: list[Event] = [SERVICE, *(opened(*day) for day in OFFERS.values())]
         self.visits: dict[UUID, tuple[UUID, Visit]] = {}
         self.holds: dict[UUID, SlotHeld] = {}
 
@@ -70,8 +54,7 @@ class Ledger:
             self.holds.pop(event.hold_id or UUID(int=0), None)
         match event:
             case AppointmentBooked():
-                place = Visit(**{name: getattr(event, name) for name in Visit.model_fields})
-                self.visits[event.appointment_id] = (event.patient_id, place)
+                self.visits[event.appointment_id] = (event.patient_id, taken_by(event))
             case AppointmentMoved():
                 assert self.visits[event.appointment_id][1] == event.before
                 self.visits[event.appointment_id] = (event.patient_id, event.after)
@@ -139,8 +122,7 @@ def test_given_any_order_of_commands_when_folded_then_no_rule_is_broken(attempts
 
 def _command(ledger: Ledger, attempt: Attempt, number: int, now: datetime) -> tuple[Decision[Any, Any], Any]:
     kind, patient, doctor, place, _, pick = attempt
-    offer: Slot = OFFERS[doctor][place]
-    new, slot_there = UUID(int=10_000 + number), wanted(offer, doctor)
+    new, slot_there = UUID(int=10_000 + number), wanted(OFFERS[doctor][place])
     visits = [a for a, (owner, _) in ledger.visits.items() if owner == patient] or [UUID(int=404)]
     holds = [h.hold_id for h in ledger.holds.values() if h.patient_id == patient] or [UUID(int=404)]
     chosen, hold = visits[pick % len(visits)], holds[pick % len(holds)]

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from portal_chassis.positions import decode
 from portal_events.booking import AppointmentCancelled
+from portal_events.testing import JAN
 
-from .house import JAN, PHONE, SIX, House, booked_by_the_desk, slot_of
+from .house import PHONE, SIX, House, booked_by_the_desk, slot_of
 
 SLOT = {"slotId": str(slot_of())}
 

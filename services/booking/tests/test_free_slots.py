@@ -10,14 +10,13 @@ import pytest
 from booking.open_doctor_day.decide import OPEN_DOCTOR_DAY, OpenDoctorDay
 from booking.rules.wall_clock import Hours
 from portal_events.booking import DoctorAdded
+from portal_events.testing import ANNA, JAN, booked, held
 
 from .house import (
-    ANNA,
     CONTEXT,
     DENTIST,
     DENTISTS_VISIT,
     INTERNIST,
-    JAN,
     LIS,
     MOKOTOW,
     NOW,
@@ -28,13 +27,12 @@ from .house import (
     session,
     slot_of,
 )
-from .searching import added, booked, catch_up, clocks, day_of, happened, held, lines, search, visit
+from .searching import added, catch_up, clocks, day_of, dentists_visit, happened, lines, search
 
 pytestmark = pytest.mark.connected
 
 HALF_PAST_SIX = SIX + timedelta(minutes=30)
 PHYSIOTHERAPY = UUID(int=14)
-HOLD, OTHER_HOLD = UUID(int=801), UUID(int=802)
 LAST_TWO = ["18:30", "18:30"]
 PARTS = ("morning", "afternoon", "evening")
 
@@ -156,7 +154,7 @@ async def test_given_the_time_has_come_when_searched_then_the_slot_is_gone(shown
 async def test_given_anothers_hold_when_searched_then_the_doctors_time_is_hidden_while_it_lives(
     shown: House,
 ) -> None:
-    await happened(shown, held(HOLD, visit(), JAN, until=NOW + timedelta(minutes=5)))
+    await happened(shown, held(dentists_visit(), JAN, expires_at=NOW + timedelta(minutes=5)))
     assert starts(await search(shown, doctorId=str(NOWAK))) == ["17:30", "17:30", "18:00", "18:00", *LAST_TWO]
     # Its holder still sees it, at either address; and everybody does at the very moment when it lapses.
     assert starts(await search(shown, JAN, doctorId=str(NOWAK)))[:2] == ["17:00", "17:00"]
@@ -167,12 +165,12 @@ async def test_given_anothers_hold_when_searched_then_the_doctors_time_is_hidden
 async def test_given_ones_own_appointment_when_searched_then_it_is_taken_for_oneself_too(
     shown: House,
 ) -> None:
-    await happened(shown, booked(1, visit()))
+    await happened(shown, booked(dentists_visit()))
     assert starts(await search(shown, doctorId=str(NOWAK)))[0] == "17:30"
 
 
 async def test_given_ones_own_hold_beside_anothers_when_searched_then_anothers_counts(shown: House) -> None:
-    await happened(shown, held(HOLD, visit()), held(OTHER_HOLD, visit(HALF_PAST_SIX), JAN))
+    await happened(shown, held(dentists_visit()), held(dentists_visit(HALF_PAST_SIX), JAN))
     assert starts(await search(shown, doctorId=str(NOWAK)))[:3] == ["17:00", "17:00", "18:00"]
 
 

@@ -13,30 +13,43 @@ from booking.free_slots.project import FREE_SLOTS
 from portal_events.base import Event
 from portal_events.booking import AppointmentBooked, DoctorDayOpened, FacilityAdded
 from portal_events.stored import StoredEvent
+from portal_events.testing import JAN, booked, cancelled, held, moved, released
 from portal_eventstore.view import Received
 
-from .house import ANNA, CONTEXT, JAN, KRAKOW, LIS, MOKOTOW, SIX, House, project, received_from
-from .searching import (
-    HALF_HOUR,
-    booked,
-    cancelled,
-    catch_up,
-    happened,
-    held,
-    lines,
-    moved,
-    released,
-    search,
-    visit,
-)
+from .house import CONTEXT, KRAKOW, LIS, MOKOTOW, SIX, House, project, received_from
+from .searching import HALF_HOUR, catch_up, dentists_visit, happened, lines, search
 
 pytestmark = pytest.mark.connected
 
-FIRST, SECOND, THIRD, FOURTH = (visit(SIX + n * HALF_HOUR) for n in range(4))
-IN_MOKOTOW = visit(SIX, facility=MOKOTOW)
-IN_KRAKOW = visit(SIX + HALF_HOUR, doctor=LIS, facility=KRAKOW)
+FIRST, SECOND, THIRD, FOURTH = (dentists_visit(SIX + n * HALF_HOUR) for n in range(4))
+IN_MOKOTOW = dentists_visit(SIX, facility=MOKOTOW)
+IN_KRAKOW = dentists_visit(SIX + HALF_HOUR, doctor=LIS, facility=KRAKOW)
 EWA, PIOTR = UUID(int=3), UUID(int=4)
-HOLDS = [UUID(int=800 + n) for n in range(5)]
+ANNAS_HOLD, JANS_HOLD, JANS_SECOND = held(FIRST), held(SECOND, JAN), held(IN_MOKOTOW, JAN)
+PIOTRS_HOLD, ANNAS_SECOND = held(FOURTH, PIOTR), held(SECOND)
+ANNAS, JANS = booked(FIRST, hold_id=ANNAS_HOLD.hold_id), booked(IN_MOKOTOW, JAN, hold_id=JANS_SECOND.hold_id)
+EWAS, PIOTRS, PIOTRS_SECOND = booked(SECOND, EWA), booked(SECOND, PIOTR), booked(IN_KRAKOW, PIOTR)
+PUT_OFF = moved(JANS, FOURTH)
+A_BUSY_DAY = [
+    ANNAS_HOLD,
+    ANNAS,
+    JANS_HOLD,
+    released(JANS_HOLD),
+    EWAS,
+    cancelled(ANNAS),
+    JANS_SECOND,
+    JANS,
+    moved(EWAS, THIRD),
+    PIOTRS,
+    cancelled(PIOTRS),
+    PIOTRS_SECOND,
+    PIOTRS_HOLD,
+    ANNAS_SECOND,
+    PUT_OFF,
+    moved(PUT_OFF, FIRST),
+]
+"""What four patients do, who get in and out of each other's way."""
+
 FREE_SLOTS_TABLES = ("free_slots_doctor", "free_slots_place", "free_slots_offer", "free_slots_busy")
 TABLES = (
     "catalogue_service",
@@ -48,30 +61,8 @@ TABLES = (
 )
 
 
-def a_busy_day() -> list[Event]:
-    """Return what four patients do, who get in and out of each other's way."""
-    return [
-        held(HOLDS[0], FIRST),
-        booked(1, FIRST, hold=HOLDS[0]),
-        held(HOLDS[1], SECOND, JAN),
-        released(HOLDS[1], SECOND, JAN),
-        booked(2, SECOND, EWA),
-        cancelled(1, FIRST),
-        held(HOLDS[2], IN_MOKOTOW, JAN),
-        booked(3, IN_MOKOTOW, JAN, hold=HOLDS[2]),
-        moved(2, SECOND, THIRD, EWA),
-        booked(4, SECOND, PIOTR),
-        cancelled(4, SECOND, PIOTR),
-        booked(5, IN_KRAKOW, PIOTR),
-        held(HOLDS[3], FOURTH, PIOTR),
-        held(HOLDS[4], SECOND, ANNA),
-        moved(3, IN_MOKOTOW, FOURTH, JAN),
-        moved(3, FOURTH, FIRST, JAN),
-    ]
-
-
 async def test_given_a_busy_day_when_searched_then_only_the_last_word_counts(shown: House) -> None:
-    await happened(shown, *a_busy_day())
+    await happened(shown, *A_BUSY_DAY)
     # Jan at six, Ewa at seven, Piotr holds half past seven, Anna (who looks) half past six; Piotr in Kraków.
     assert lines(await search(shown)) == [
         "17:00 lek. dent. Ewa Lis ul. Dietla 60",
@@ -79,23 +70,30 @@ async def test_given_a_busy_day_when_searched_then_only_the_last_word_counts(sho
         "17:30 lek. med. Anna Nowak ul. Domaniewska 41B",
     ]
     busy = await shown.state.views.fetch("select id from free_slots_busy")
-    assert {row["id"] for row in busy} == {UUID(int=n) for n in (2, 3, 5)} | {HOLDS[3], HOLDS[4]}
+    assert {row["id"] for row in busy} == {
+        *(one.appointment_id for one in (EWAS, JANS, PIOTRS_SECOND)),
+        *(one.hold_id for one in (PIOTRS_HOLD, ANNAS_SECOND)),
+    }
 
 
 async def test_given_a_booking_that_was_held_when_cancelled_then_the_hold_does_not_come_back(
     shown: House,
 ) -> None:
-    await happened(shown, held(HOLDS[0], FIRST, JAN), booked(1, FIRST, JAN, hold=HOLDS[0]))
-    await happened(shown, cancelled(1, FIRST, JAN))
+    hold = held(FIRST, JAN)
+    booking = booked(FIRST, JAN, hold_id=hold.hold_id)
+    await happened(shown, hold, booking)
+    await happened(shown, cancelled(booking))
     assert lines(await search(shown, city="Warszawa"))[0][:5] == "17:00"
 
 
 async def test_given_a_move_to_a_held_slot_when_moved_on_then_the_hold_does_not_come_back(
     shown: House,
 ) -> None:
-    await happened(shown, booked(1, FIRST, JAN), held(HOLDS[0], SECOND, JAN))
-    await happened(shown, moved(1, FIRST, SECOND, JAN, hold=HOLDS[0]))
-    await happened(shown, moved(1, SECOND, THIRD, JAN))
+    first = booked(FIRST, JAN)
+    second = moved(first, SECOND, hold_id=JANS_HOLD.hold_id)
+    await happened(shown, first, JANS_HOLD)
+    await happened(shown, second)
+    await happened(shown, moved(second, THIRD))
     found = lines(await search(shown, city="Warszawa"))
     assert [line[:5] for line in found] == ["17:00", "17:00", "17:30", "17:30", "18:30", "18:30"]
 
@@ -103,16 +101,19 @@ async def test_given_a_move_to_a_held_slot_when_moved_on_then_the_hold_does_not_
 async def test_given_two_patients_on_the_doctors_time_when_one_lets_go_then_it_is_still_the_others(
     shown: House,
 ) -> None:
-    await happened(shown, held(HOLDS[0], FIRST, ANNA), booked(1, IN_MOKOTOW, JAN))
-    await happened(shown, released(HOLDS[0], FIRST, ANNA))
+    there = booked(IN_MOKOTOW, JAN)
+    await happened(shown, ANNAS_HOLD, there)
+    await happened(shown, released(ANNAS_HOLD))
     assert lines(await search(shown, city="Warszawa"))[0][:5] == "17:30"
-    assert await shown.state.views.fetchval("select array_agg(id) from free_slots_busy") == [UUID(int=1)]
+    assert await shown.state.views.fetchval("select array_agg(id) from free_slots_busy") == [
+        there.appointment_id
+    ]
 
 
 async def test_given_partitions_in_any_order_when_applied_then_the_search_and_the_rows_are_the_same(
     shown: House,
 ) -> None:
-    await shown.decider.append(a_busy_day(), CONTEXT)
+    await shown.decider.append(A_BUSY_DAY, CONTEXT)
     log = await shown.store.tail(0, 1000)
     await catch_up(shown)
     expected = await seen(shown)
@@ -162,7 +163,7 @@ async def test_given_both_sides_in_transactions_side_by_side_when_committed_then
     shown: House, first: type[Event], second: type[Event]
 ) -> None:
     views = shown.state.views
-    await happened(shown, booked(1, FIRST))
+    await happened(shown, booked(FIRST))
     expected = await rows(views, FREE_SLOTS_TABLES)
     log = [received_from(stored) for stored in await shown.store.tail(0, 1000)]
     await views.execute(f"truncate {', '.join(FREE_SLOTS_TABLES)}")

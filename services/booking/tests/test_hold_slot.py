@@ -13,15 +13,14 @@ from booking.rules.offer import SlotInPast, SlotUnknown
 from booking.rules.service_terms import ReferralRequired
 from portal_chassis.capabilities import LevelTooLow
 from portal_events.base import Event
-from portal_events.booking import Slot
+from portal_events.booking import Visit
 from portal_events.identity import Level
+from portal_events.testing import ANNA, JAN, cancelled, moved, opened, released, service, visit
 from portal_eventstore.spec import given
 
 from .facts import (
-    ANNA,
     AT_17,
     HOLD,
-    JAN,
     LATER,
     MINUTE,
     NEXT,
@@ -33,45 +32,38 @@ from .facts import (
     SLOT,
     THERE,
     booked,
-    cancelled,
     held,
-    moved,
-    opened,
-    released,
-    service,
-    slot,
-    visit,
     wanted,
 )
 
 MICROSECOND = timedelta(microseconds=1)
 
 
-def hold(chosen: Slot = SLOT, patient: UUID = ANNA, **more: Any) -> HoldSlot:
+def hold(chosen: Visit = SLOT, patient: UUID = ANNA, **more: Any) -> HoldSlot:
     command = HoldSlot(hold_id=HOLD, patient_id=patient, slot=wanted(chosen), level=Level.BASIC, now=NOW)
     return replace(command, **more)
 
 
 def test_given_the_offer_when_held_then_it_is_kept_for_five_minutes() -> None:
-    given(HOLD_SLOT, SERVICE, OPENED).when(hold()).then(held(SLOT, until=NOW + 5 * MINUTE))
+    given(HOLD_SLOT, SERVICE, OPENED).when(hold()).then(held(SLOT, expires_at=NOW + 5 * MINUTE))
 
 
 def test_given_ones_own_live_hold_when_held_again_then_nothing() -> None:
-    given(HOLD_SLOT, SERVICE, OPENED, held(SLOT, hold=OTHER_HOLD)).when(hold()).then_nothing()
+    given(HOLD_SLOT, SERVICE, OPENED, held(SLOT, hold_id=OTHER_HOLD)).when(hold()).then_nothing()
 
 
 @pytest.mark.parametrize("late", [timedelta(0), MINUTE])
 def test_given_ones_own_hold_that_has_lapsed_when_held_again_then_a_new_one(late: timedelta) -> None:
-    lapsed = held(SLOT, hold=OTHER_HOLD)
+    lapsed = held(SLOT, hold_id=OTHER_HOLD)
     command = hold(now=lapsed.expires_at + late)
-    expected = held(SLOT, until=command.now + 5 * MINUTE)
+    expected = held(SLOT, expires_at=command.now + 5 * MINUTE)
     given(HOLD_SLOT, SERVICE, OPENED, lapsed).when(command).then(expected)
     almost = hold(now=lapsed.expires_at - MICROSECOND)
     given(HOLD_SLOT, SERVICE, OPENED, lapsed).when(almost).then_nothing()
 
 
 def test_given_ones_own_hold_that_was_given_back_when_held_again_then_a_new_one() -> None:
-    gone = held(SLOT, hold=OTHER_HOLD)
+    gone = held(SLOT, hold_id=OTHER_HOLD)
     given(HOLD_SLOT, SERVICE, OPENED, gone, released(gone)).when(hold()).then(held(SLOT))
 
 
@@ -97,10 +89,10 @@ def test_given_a_service_that_needs_a_referral_when_held_then_refused() -> None:
 TAKEN: dict[str, tuple[Event, ...]] = {
     "booked": (booked(SLOT, JAN),),
     "booked at another address": (booked(THERE, JAN),),
-    "moved there": (moved(visit(NEXT), visit(SLOT), JAN),),
+    "moved there": (moved(booked(NEXT, JAN), SLOT),),
     "held": (held(SLOT, JAN),),
     "held at another address": (held(THERE, JAN),),
-    "held until a moment from now": (held(SLOT, JAN, until=NOW + MICROSECOND),),
+    "held until a moment from now": (held(SLOT, JAN, expires_at=NOW + MICROSECOND),),
     "one's own": (booked(SLOT),),
 }
 
@@ -111,12 +103,12 @@ def test_given_the_doctors_time_is_taken_when_held_then_refused_as_taken(history
 
 
 FREE: dict[str, tuple[Event, ...]] = {
-    "cancelled": (booked(SLOT, JAN), cancelled(visit(SLOT), JAN)),
-    "moved away": (booked(SLOT, JAN), moved(visit(SLOT), visit(NEXT), JAN)),
-    "lapsed": (held(SLOT, JAN, until=NOW),),
+    "cancelled": (booked(SLOT, JAN), cancelled(booked(SLOT, JAN))),
+    "moved away": (booked(SLOT, JAN), moved(booked(SLOT, JAN), NEXT)),
+    "lapsed": (held(SLOT, JAN, expires_at=NOW),),
     "given back": (held(SLOT, JAN), released(held(SLOT, JAN))),
-    "used and cancelled": (held(SLOT, JAN), booked(SLOT, JAN, hold=HOLD), cancelled(visit(SLOT), JAN)),
-    "one's own hold of the other address": (held(THERE, hold=OTHER_HOLD),),
+    "used and cancelled": (held(SLOT, JAN), booked(SLOT, JAN, hold_id=HOLD), cancelled(booked(SLOT, JAN))),
+    "one's own hold of the other address": (held(THERE, hold_id=OTHER_HOLD),),
     "beside it": (booked(NEXT, JAN), held(LATER, JAN)),
 }
 
@@ -127,16 +119,16 @@ def test_given_the_doctors_time_is_free_again_when_held_then_held(history: tuple
 
 
 def test_given_a_visit_to_another_doctor_when_held_then_refused_as_busy() -> None:
-    elsewhere = booked(slot(107, AT_17 + 15 * MINUTE), doctor=OTHER_DOCTOR)
+    elsewhere = booked(visit(AT_17 + 15 * MINUTE, doctor_id=OTHER_DOCTOR))
     given(HOLD_SLOT, SERVICE, OPENED, elsewhere).when(hold()).then_refused(PatientBusy)
 
 
 def test_given_ones_own_hold_with_another_doctor_when_held_then_it_is_in_nobodys_way() -> None:
-    elsewhere = held(slot(107, AT_17), doctor=OTHER_DOCTOR, hold=OTHER_HOLD)
+    elsewhere = held(visit(AT_17, doctor_id=OTHER_DOCTOR), hold_id=OTHER_HOLD)
     given(HOLD_SLOT, SERVICE, OPENED, elsewhere).when(hold()).then(held(SLOT))
 
 
-TWO = (held(NEXT, hold=OTHER_HOLD), held(LATER, hold=UUID(int=802)))
+TWO = (held(NEXT, hold_id=OTHER_HOLD), held(LATER, hold_id=UUID(int=802)))
 
 
 def test_given_two_live_holds_when_a_third_is_wanted_then_refused_for_the_limit() -> None:
@@ -149,8 +141,8 @@ def test_given_two_live_holds_when_one_of_them_is_held_again_then_nothing() -> N
 
 ROOM: dict[str, tuple[Event, ...]] = {
     "given back": (released(TWO[0]),),
-    "booked": (booked(NEXT, hold=OTHER_HOLD),),
-    "moved to": (booked(slot(108, NOW + 90 * MINUTE)), moved(visit(SLOT), visit(NEXT), hold=OTHER_HOLD)),
+    "booked": (booked(NEXT, hold_id=OTHER_HOLD),),
+    "moved to": (booked(visit(NOW + 90 * MINUTE)), moved(booked(SLOT), NEXT, hold_id=OTHER_HOLD)),
 }
 
 
@@ -162,5 +154,5 @@ def test_given_two_holds_of_which_one_has_ended_when_another_is_wanted_then_held
 
 
 def test_given_two_holds_of_which_one_has_lapsed_when_another_is_wanted_then_held() -> None:
-    lapsed = held(NEXT, hold=OTHER_HOLD, until=NOW)
+    lapsed = held(NEXT, hold_id=OTHER_HOLD, expires_at=NOW)
     given(HOLD_SLOT, SERVICE, OPENED, lapsed, TWO[1]).when(hold()).then(held(SLOT))

@@ -9,22 +9,9 @@ import pytest
 from portal_chassis.positions import decode
 from portal_events.booking import HoldReleased, SlotHeld
 from portal_events.identity import Level
+from portal_events.testing import ANNA, JAN
 
-from .house import (
-    ANNA,
-    JAN,
-    KRAKOW,
-    LIS,
-    MOKOTOW,
-    NOW,
-    OCHOTA,
-    PHONE,
-    SIX,
-    House,
-    offer,
-    project,
-    slot_of,
-)
+from .house import KRAKOW, LIS, MOKOTOW, NOW, OCHOTA, PHONE, SIX, House, offer, project, slot_of
 
 HALF_PAST_SIX = SIX + timedelta(minutes=30)
 

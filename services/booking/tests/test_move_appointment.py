@@ -19,15 +19,14 @@ from booking.rules.offer import SlotInPast, SlotUnknown
 from booking.rules.own_appointment import AlreadyStarted, AppointmentUnknown, NotBookedHere
 from booking.rules.own_holds import HoldExpired
 from portal_events.base import Event
-from portal_events.booking import Slot, Source
+from portal_events.booking import Source, Visit
+from portal_events.testing import ANNA, JAN, cancelled, moved, opened, released, visit
 from portal_eventstore.spec import given
 
 from .facts import (
-    ANNA,
     AT_17,
     HOLD,
     HYGIENIST,
-    JAN,
     LATER,
     MINUTE,
     NEXT,
@@ -39,21 +38,15 @@ from .facts import (
     THERE,
     VISIT,
     booked,
-    cancelled,
     held,
-    moved,
-    opened,
-    released,
-    slot,
-    visit,
     wanted,
 )
 
 PHONE = "+48221234567"
-JANS = booked(NEXT, JAN, appointment=OTHER_VISIT)
+JANS = booked(NEXT, JAN, appointment_id=OTHER_VISIT)
 
 
-def move(to: Slot = NEXT, patient: UUID = ANNA, **more: Any) -> MoveAppointment:
+def move(to: Visit = NEXT, patient: UUID = ANNA, **more: Any) -> MoveAppointment:
     command = MoveAppointment(
         appointment_id=VISIT, patient_id=patient, slot=wanted(to), now=NOW, desk_phone=None
     )
@@ -61,26 +54,24 @@ def move(to: Slot = NEXT, patient: UUID = ANNA, **more: Any) -> MoveAppointment:
 
 
 def test_given_a_visit_when_moved_then_one_event_frees_the_old_time_and_takes_the_new_one() -> None:
-    given(MOVE_APPOINTMENT, OPENED, booked(SLOT)).when(move()).then(moved(visit(SLOT), visit(NEXT)))
+    given(MOVE_APPOINTMENT, OPENED, booked(SLOT)).when(move()).then(moved(booked(SLOT), NEXT))
 
 
 def test_given_a_visit_that_was_moved_when_moved_on_then_from_where_it_is() -> None:
-    history = (booked(SLOT), moved(visit(SLOT), visit(NEXT)))
-    given(MOVE_APPOINTMENT, OPENED, *history).when(move(LATER)).then(moved(visit(NEXT), visit(LATER)))
-    given(MOVE_APPOINTMENT, OPENED, *history).when(move(SLOT)).then(moved(visit(NEXT), visit(SLOT)))
+    history = (booked(SLOT), moved(booked(SLOT), NEXT))
+    given(MOVE_APPOINTMENT, OPENED, *history).when(move(LATER)).then(moved(booked(NEXT), LATER))
+    given(MOVE_APPOINTMENT, OPENED, *history).when(move(SLOT)).then(moved(booked(NEXT), SLOT))
 
 
 def test_given_a_visit_when_moved_to_another_doctor_then_the_new_visit_is_as_offered() -> None:
-    there = slot(300, AT_17 + timedelta(days=1), minutes=20)
-    command = replace(move(there), slot=wanted(there, OTHER_DOCTOR))
-    facts = (opened(there, doctor=OTHER_DOCTOR), booked(SLOT))
-    given(MOVE_APPOINTMENT, *facts).when(command).then(moved(visit(SLOT), visit(there, OTHER_DOCTOR)))
+    there = visit(AT_17 + timedelta(days=1), minutes=20, doctor_id=OTHER_DOCTOR)
+    given(MOVE_APPOINTMENT, opened(there), booked(SLOT)).when(move(there)).then(moved(booked(SLOT), there))
 
 
 def test_given_a_visit_when_moved_to_the_time_it_has_at_another_address_then_it_is_not_in_its_own_way() -> (
     None
 ):
-    given(MOVE_APPOINTMENT, OPENED, booked(SLOT)).when(move(THERE)).then(moved(visit(SLOT), visit(THERE)))
+    given(MOVE_APPOINTMENT, OPENED, booked(SLOT)).when(move(THERE)).then(moved(booked(SLOT), THERE))
 
 
 def test_given_a_visit_when_moved_to_its_own_slot_then_nothing() -> None:
@@ -91,11 +82,11 @@ def test_given_a_visit_when_moved_to_its_own_slot_then_nothing() -> None:
 
 def test_given_as_many_visits_as_allowed_when_one_is_moved_then_it_works() -> None:
     ahead = [
-        booked(slot(200 + n, NOW + timedelta(days=30 + n)), appointment=UUID(int=700 + n))
+        booked(visit(NOW + timedelta(days=30 + n)), appointment_id=UUID(int=700 + n))
         for n in range(LIMIT - 1)
     ]
     history = (OPENED, booked(SLOT), *ahead)
-    given(MOVE_APPOINTMENT, *history).when(move()).then(moved(visit(SLOT), visit(NEXT)))
+    given(MOVE_APPOINTMENT, *history).when(move()).then(moved(booked(SLOT), NEXT))
 
 
 def test_given_no_visit_or_anothers_when_moved_then_refused_as_unknown() -> None:
@@ -104,7 +95,7 @@ def test_given_no_visit_or_anothers_when_moved_then_refused_as_unknown() -> None
 
 
 def test_given_a_cancelled_visit_when_moved_then_refused_as_cancelled() -> None:
-    history = (booked(SLOT), cancelled(visit(SLOT)))
+    history = (booked(SLOT), cancelled(booked(SLOT)))
     for to in (NEXT, SLOT):
         given(MOVE_APPOINTMENT, OPENED, *history).when(move(to)).then_refused(AppointmentIsCancelled)
 
@@ -122,7 +113,7 @@ def test_given_a_visit_that_the_desk_made_when_moved_then_refused_with_whom_to_c
 def test_given_a_visit_that_begins_when_moved_then_refused_and_a_moment_before_not(to: Any) -> None:
     given(MOVE_APPOINTMENT, booked(SLOT)).when(move(slot=to, now=AT_17)).then_refused(AlreadyStarted)
     before = move(now=AT_17 - timedelta(microseconds=1))
-    given(MOVE_APPOINTMENT, OPENED, booked(SLOT)).when(before).then(moved(visit(SLOT), visit(NEXT)))
+    given(MOVE_APPOINTMENT, OPENED, booked(SLOT)).when(before).then(moved(booked(SLOT), NEXT))
 
 
 def test_given_no_offer_when_moved_then_refused_as_unknown() -> None:
@@ -136,15 +127,15 @@ def test_given_a_slot_that_begins_now_when_moved_there_then_refused_as_past() ->
 
 
 def test_given_a_slot_of_another_service_when_moved_there_then_refused() -> None:
-    other = slot(300, AT_17 + timedelta(hours=2), service_id=HYGIENIST)
+    other = visit(AT_17 + timedelta(hours=2), service_id=HYGIENIST)
     given(MOVE_APPOINTMENT, opened(SLOT, other), booked(SLOT)).when(move(other)).then_refused(ServiceDiffers)
 
 
 TAKEN: dict[str, tuple[Event, ...]] = {
     "booked": (JANS,),
-    "moved there": (moved(visit(LATER), visit(NEXT), JAN, appointment=OTHER_VISIT),),
+    "moved there": (moved(booked(LATER, JAN, appointment_id=OTHER_VISIT), NEXT),),
     "held": (held(NEXT, JAN),),
-    "one's own": (booked(NEXT, appointment=OTHER_VISIT),),
+    "one's own": (booked(NEXT, appointment_id=OTHER_VISIT),),
 }
 
 
@@ -156,9 +147,9 @@ def test_given_the_doctors_time_is_taken_when_moved_there_then_refused_as_taken(
 
 
 FREE: dict[str, tuple[Event, ...]] = {
-    "cancelled": (JANS, cancelled(visit(NEXT), JAN, appointment=OTHER_VISIT)),
-    "moved away": (JANS, moved(visit(NEXT), visit(LATER), JAN, appointment=OTHER_VISIT)),
-    "lapsed": (held(NEXT, JAN, until=NOW),),
+    "cancelled": (JANS, cancelled(JANS)),
+    "moved away": (JANS, moved(JANS, LATER)),
+    "lapsed": (held(NEXT, JAN, expires_at=NOW),),
     "given back": (held(NEXT, JAN), released(held(NEXT, JAN))),
     "one's own hold beside it": (held(LATER),),
 }
@@ -166,29 +157,31 @@ FREE: dict[str, tuple[Event, ...]] = {
 
 @pytest.mark.parametrize("history", FREE.values(), ids=FREE)
 def test_given_the_doctors_time_is_free_when_moved_there_then_moved(history: tuple[Event, ...]) -> None:
-    expected = moved(visit(SLOT), visit(NEXT))
+    expected = moved(booked(SLOT), NEXT)
     given(MOVE_APPOINTMENT, OPENED, booked(SLOT), *history).when(move()).then(expected)
 
 
 def test_given_another_visit_at_that_time_when_moved_there_then_refused_as_busy() -> None:
-    elsewhere = booked(slot(107, NEXT.starts_at + 15 * MINUTE), doctor=OTHER_DOCTOR, appointment=OTHER_VISIT)
+    elsewhere = booked(
+        visit(NEXT.starts_at + 15 * MINUTE, doctor_id=OTHER_DOCTOR), appointment_id=OTHER_VISIT
+    )
     given(MOVE_APPOINTMENT, OPENED, booked(SLOT), elsewhere).when(move()).then_refused(PatientBusy)
 
 
 @pytest.mark.parametrize("hold_id", [HOLD, None])
 def test_given_ones_own_hold_when_moved_there_then_it_ends_with_it(hold_id: UUID | None) -> None:
-    expected = moved(visit(SLOT), visit(NEXT), hold=HOLD)
+    expected = moved(booked(SLOT), NEXT, hold_id=HOLD)
     command = move(hold_id=hold_id)
     given(MOVE_APPOINTMENT, OPENED, booked(SLOT), held(NEXT)).when(command).then(expected)
 
 
 LAPSED: dict[str, tuple[Event, ...]] = {
     "never was": (),
-    "by the clock": (held(NEXT, until=NOW),),
+    "by the clock": (held(NEXT, expires_at=NOW),),
     "given back": (held(NEXT), released(held(NEXT))),
     "on another slot": (held(LATER),),
     "another's": (held(NEXT, JAN),),
-    "lapsed and taken": (held(NEXT, until=NOW), JANS),
+    "lapsed and taken": (held(NEXT, expires_at=NOW), JANS),
 }
 
 
@@ -202,6 +195,6 @@ def test_given_no_live_hold_of_that_id_on_the_slot_when_moved_by_it_then_refused
 
 @pytest.mark.parametrize("made_by", list(Source))
 def test_given_a_visit_when_the_desk_moves_it_then_it_may_whoever_made_it(made_by: Source) -> None:
-    event = moved(visit(SLOT), visit(NEXT), source=Source.DESK)
+    event = moved(booked(SLOT), NEXT, source=Source.DESK)
     history = (OPENED, booked(SLOT, source=made_by))
     given(MOVE_APPOINTMENT, *history).when(move(source=Source.DESK)).then(event)

@@ -9,11 +9,10 @@ import pytest
 from booking.open_doctor_day.decide import slot_id
 from portal_chassis.positions import decode
 from portal_events.booking import AppointmentMoved
+from portal_events.testing import ANNA, JAN
 
 from .house import (
-    ANNA,
     INTERNIST,
-    JAN,
     KRAKOW,
     LIS,
     MOKOTOW,

@@ -20,19 +20,11 @@ from booking.open_doctor_day.decide import (
 )
 from booking.rules.service_terms import ModeNotOffered, ServiceUnknown
 from booking.rules.wall_clock import Hours
-from portal_events.booking import (
-    DoctorAdded,
-    DoctorDayOpened,
-    FacilityAdded,
-    Mode,
-    ServiceAdded,
-    ServiceKind,
-    Slot,
-)
-from portal_events.identity import Level
+from portal_events.booking import DoctorAdded, DoctorDayOpened, FacilityAdded, Mode, Visit
+from portal_events.testing import DENTIST, DOCTOR, OCHOTA, opened, service, visit
 from portal_eventstore.spec import given
 
-DOCTOR, OCHOTA, MOKOTOW, VILNIUS, DENTIST = (UUID(int=n) for n in range(1, 6))
+MOKOTOW, VILNIUS = UUID(int=8), UUID(int=9)
 DAY = date(2026, 11, 2)
 
 
@@ -52,19 +44,7 @@ def facility(facility_id: UUID, zone: str = "Europe/Warsaw") -> FacilityAdded:
 CATALOGUE = (
     DoctorAdded(doctor_id=DOCTOR, name="lek. med. Anna Nowak", pwz="5425740", languages=("pl",)),
     facility(OCHOTA),
-    ServiceAdded(
-        service_id=DENTIST,
-        name="Stomatolog",
-        name_en="Dentist",
-        kind=ServiceKind.DENTISTRY,
-        modes=(Mode.IN_PERSON, Mode.TELEPHONE),
-        levels=(Level.BASIC, Level.FULL),
-        referral_required=False,
-        price=0,
-        covered=True,
-        preparation="",
-        preparation_en="",
-    ),
+    service(modes=(Mode.IN_PERSON, Mode.TELEPHONE)),
 )
 SECOND_FACILITY = facility(MOKOTOW)
 FOREIGN_FACILITY = facility(VILNIUS, "Europe/Vilnius")
@@ -81,19 +61,9 @@ AT_17 = datetime(2026, 11, 2, 17, tzinfo=UTC)
 AT_1730 = datetime(2026, 11, 2, 17, 30, tzinfo=UTC)
 
 
-def offer(starts_at: datetime, facility: UUID = OCHOTA) -> Slot:
-    return Slot(
-        slot_id=slot_id(DOCTOR, facility, DENTIST, starts_at),
-        service_id=DENTIST,
-        facility_id=facility,
-        mode=Mode.IN_PERSON,
-        starts_at=starts_at,
-        minutes=30,
-    )
-
-
-def opened(*slots: Slot, zone: str = "Europe/Warsaw") -> DoctorDayOpened:
-    return DoctorDayOpened(doctor_id=DOCTOR, date=DAY, zone=zone, slots=slots)
+def offer(starts_at: datetime, facility: UUID = OCHOTA, zone: str = "Europe/Warsaw") -> Visit:
+    slot = slot_id(DOCTOR, facility, DENTIST, starts_at)
+    return visit(starts_at, slot_id=slot, facility_id=facility, zone=zone)
 
 
 def test_given_the_catalogue_when_opened_then_one_event_holds_the_days_slots() -> None:
@@ -120,9 +90,8 @@ def test_given_facilities_in_two_zones_when_opened_then_each_zone_has_its_event(
     given(OPEN_DOCTOR_DAY, *CATALOGUE, FOREIGN_FACILITY).when(command).then(
         opened(offer(AT_17), offer(AT_1730)),
         opened(
-            offer(AT_16, VILNIUS),
-            offer(datetime(2026, 11, 2, 16, 30, tzinfo=UTC), VILNIUS),
-            zone="Europe/Vilnius",
+            offer(AT_16, VILNIUS, "Europe/Vilnius"),
+            offer(datetime(2026, 11, 2, 16, 30, tzinfo=UTC), VILNIUS, "Europe/Vilnius"),
         ),
     )
 
@@ -215,4 +184,5 @@ def test_given_hours_without_a_visit_when_opened_then_refused(session: Session) 
 
 
 def test_given_an_offer_when_named_then_its_id_never_changes() -> None:
-    assert slot_id(DOCTOR, OCHOTA, DENTIST, AT_17) == UUID("d04ba193-967c-5a31-b9c5-e81ff0e974e5")
+    doctor, facility, service = UUID(int=1), UUID(int=2), UUID(int=5)
+    assert slot_id(doctor, facility, service, AT_17) == UUID("d04ba193-967c-5a31-b9c5-e81ff0e974e5")

@@ -34,27 +34,14 @@ from portal_events.booking import (
     SlotHeld,
 )
 from portal_events.identity import Level
+from portal_events.testing import ANNA, JAN
 from portal_eventstore.command import Outcome
 from portal_eventstore.decision import Criterion, Decision, Refusal
 from portal_eventstore.execute import Decider
 from portal_eventstore.postgres import PostgresStore
 from portal_eventstore.store import Query
 
-from .house import (
-    ANNA,
-    CONTEXT,
-    DAY,
-    DENTIST,
-    JAN,
-    MOKOTOW,
-    NOW,
-    NOWAK,
-    OCHOTA,
-    SIX,
-    open_network,
-    session,
-    slot_of,
-)
+from .house import CONTEXT, DAY, DENTIST, MOKOTOW, NOW, NOWAK, OCHOTA, SIX, open_network, session, slot_of
 
 pytestmark = pytest.mark.connected
 

@@ -7,23 +7,10 @@ import pytest
 
 from booking.release_hold.decide import RELEASE_HOLD, HoldUnknown, ReleaseHold
 from portal_events.base import Event
+from portal_events.testing import ANNA, JAN, moved, released
 from portal_eventstore.spec import given
 
-from .facts import (
-    ANNA,
-    HOLD,
-    JAN,
-    MINUTE,
-    NEXT,
-    NOW,
-    OTHER_HOLD,
-    SLOT,
-    booked,
-    held,
-    moved,
-    released,
-    visit,
-)
+from .facts import HOLD, MINUTE, NEXT, NOW, OTHER_HOLD, SLOT, booked, held
 
 HELD = held(SLOT)
 
@@ -47,8 +34,8 @@ def test_given_anothers_hold_when_released_then_refused_as_unknown(now: datetime
 
 OVER: dict[str, tuple[Event, ...]] = {
     "released": (released(HELD),),
-    "booked": (booked(SLOT, hold=HOLD),),
-    "moved to": (booked(NEXT), moved(visit(NEXT), visit(SLOT), hold=HOLD)),
+    "booked": (booked(SLOT, hold_id=HOLD),),
+    "moved to": (booked(NEXT), moved(booked(NEXT), SLOT, hold_id=HOLD)),
 }
 
 
@@ -62,5 +49,5 @@ def test_given_a_hold_that_has_lapsed_when_released_then_nothing() -> None:
 
 
 def test_given_a_booking_by_another_hold_or_none_when_released_then_given_back() -> None:
-    others = (booked(NEXT, hold=OTHER_HOLD), booked(NEXT))
+    others = (booked(NEXT, hold_id=OTHER_HOLD), booked(NEXT))
     given(RELEASE_HOLD, HELD, *others).when(release()).then(released(HELD))

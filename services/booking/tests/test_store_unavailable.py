@@ -6,7 +6,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from .house import ANNA, DENTIST, House, slot_of
+from portal_events.testing import ANNA
+
+from .house import DENTIST, House, slot_of
 
 pytestmark = pytest.mark.connected
 

@@ -19,27 +19,13 @@ from gateway.timeline import stream as timeline_stream
 from gateway.timeline.project import payloads
 from gateway.timeline.streams import STREAMS_OF_AN_ACCOUNT, Streams
 from portal_chassis.positions import Positions, decode, encode
+from portal_events.testing import ANNA, JAN, booked, cancelled, confirmed, moved, signed_up, visit
 from portal_events.topics import PARTITIONS, partition_for
 from portal_eventstore.freshness import Freshness
 
-from .visits import (
-    IDENTITY,
-    NETWORK,
-    NOON,
-    TOPIC,
-    World,
-    booked,
-    cancelled,
-    confirmed,
-    moved,
-    opened_world,
-    received,
-    signed_up,
-)
+from .visits import IDENTITY, NETWORK, NOON, TOPIC, World, opened_world, received
 
 pytestmark = pytest.mark.connected
-
-ANNA, JAN = uuid4(), uuid4()
 
 
 async def until(condition: Callable[[], Awaitable[Any]], within: float = 10.0) -> Any:
@@ -207,8 +193,8 @@ async def test_given_an_open_stream_when_a_visit_is_booked_moved_and_cancelled_t
     assert stream.response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert stream.response.headers["cache-control"] == "no-store"
     assert "retry: 1000\n" in stream.lines
-    booking = booked(ANNA, NOON + timedelta(days=1))
-    move = moved(booking, NOON + timedelta(days=2))
+    booking = booked(visit(NOON + timedelta(days=1)))
+    move = moved(booking, visit(NOON + timedelta(days=2)))
 
     first = received(booking)
     await gateway.world.apply(first)
@@ -254,14 +240,14 @@ async def test_given_what_was_missed_when_resumed_then_it_comes_first_in_order_a
 ) -> None:
     await listening(gateway)
     cookie = await gateway.sign_in()
-    old = booked(ANNA, NOON)
-    await gateway.world.apply(old, booked(ANNA, NOON + timedelta(hours=1)))
+    old = booked(visit(NOON))
+    await gateway.world.apply(old, booked(visit(NOON + timedelta(hours=1))))
     stream, ready = await gateway.begin(cookie)
     stream.response.close()
 
-    changed = moved(old, NOON + timedelta(days=3))
-    new = [booked(ANNA, NOON + timedelta(days=n)) for n in (2, 1)]
-    await gateway.world.apply(new[0], changed, new[1], booked(JAN, NOON))
+    changed = moved(old, visit(NOON + timedelta(days=3)))
+    new = [booked(visit(NOON + timedelta(days=n))) for n in (2, 1)]
+    await gateway.world.apply(new[0], changed, new[1], booked(visit(NOON), JAN))
     resumed = await gateway.open(cookie, ready)
     missed = [await resumed.next() for _ in range(3)]
     ids = [one.data["appointmentId"] for one in missed if one]
@@ -274,7 +260,7 @@ async def test_given_what_was_missed_when_resumed_then_it_comes_first_in_order_a
     assert third["appointmentId"] == str(new[1].appointment_id)
 
     # And then both go on.
-    later = booked(ANNA, NOON + timedelta(days=9))
+    later = booked(visit(NOON + timedelta(days=9)))
     await gateway.world.apply(later)
     for one in (resumed, again):
         [item] = await one.items(1)
@@ -300,14 +286,14 @@ async def test_given_an_id_that_tells_no_place_when_resumed_then_reset_and_on_fr
 ) -> None:
     await listening(gateway)
     cookie = await gateway.sign_in()
-    await gateway.world.apply(booked(ANNA))
+    await gateway.world.apply(booked(visit(NOON)))
     _, ready = await gateway.begin(cookie)
     last = made(decode(ready))
     stream = await gateway.open(cookie, last)
     told = await stream.next()
     assert told is not None
     assert (told.event, told.data) == ("reset", {})
-    new = booked(ANNA)
+    new = booked(visit(NOON))
     await gateway.world.apply(new)
     [item] = await stream.items(1)
     assert item["appointmentId"] == str(new.appointment_id)
@@ -317,7 +303,7 @@ async def test_given_the_level_rises_when_open_or_away_then_reset(gateway: Gatew
     await listening(gateway)
     cookie = await gateway.sign_in(JAN)
     stream, ready = await gateway.begin(cookie)
-    new = booked(JAN, NOON + timedelta(days=1))
+    new = booked(visit(NOON + timedelta(days=1)), JAN)
     await gateway.world.apply(new)
     await stream.items(1)
     await gateway.world.apply(confirmed(JAN))
@@ -343,7 +329,7 @@ async def test_given_the_account_becomes_known_after_the_stream_was_opened_then_
     new = uuid4()
     cookie = await gateway.sign_in(new)
     stream, ready = await gateway.begin(cookie)
-    await gateway.world.apply(signed_up(new), booked(new, NOON + timedelta(days=1)))
+    await gateway.world.apply(signed_up(new), booked(visit(NOON + timedelta(days=1)), new))
     await stream.items(1)
     resumed = await gateway.open(cookie, ready)
     await resumed.items(1)
@@ -353,8 +339,8 @@ async def test_given_the_basic_level_then_what_is_over_is_not_told(gateway: Gate
     await listening(gateway)
     cookie = await gateway.sign_in(JAN)
     stream, _ = await gateway.begin(cookie)
-    coming = booked(JAN, NOON + timedelta(days=1))
-    await gateway.world.apply(booked(JAN, NOON - timedelta(days=1)))
+    coming = booked(visit(NOON + timedelta(days=1)), JAN)
+    await gateway.world.apply(booked(visit(NOON - timedelta(days=1)), JAN))
     await gateway.world.apply(coming)
     [item] = await stream.items(1)
     assert item["appointmentId"] == str(coming.appointment_id)
@@ -365,7 +351,7 @@ async def test_given_two_streams_and_another_patients_then_each_hears_its_own(ga
     cookie = await gateway.sign_in()
     mine = [(await gateway.begin(cookie))[0] for _ in range(2)]
     others, _ = await gateway.begin(await gateway.sign_in(JAN))
-    anna, jan = booked(ANNA, NOON + timedelta(days=1)), booked(JAN, NOON + timedelta(days=1))
+    anna, jan = booked(visit(NOON + timedelta(days=1))), booked(visit(NOON + timedelta(days=1)), JAN)
     await gateway.world.apply(anna, jan)
     for stream, event in ((mine[0], anna), (mine[1], anna), (others, jan)):
         [item] = await stream.items(1)
@@ -377,7 +363,7 @@ async def test_hazard_a_change_between_the_look_and_the_wait_then_it_is_told(
 ) -> None:
     await listening(gateway)
     cookie = await gateway.sign_in()
-    event = booked(ANNA, NOON + timedelta(days=1))
+    event = booked(visit(NOON + timedelta(days=1)))
     since = changes.Changes.since
     looked = 0
 
@@ -404,7 +390,7 @@ async def test_hazard_the_listening_connection_breaks_then_what_was_missed_is_to
     pid = await listening(gateway)
     cookie = await gateway.sign_in()
     stream, _ = await gateway.begin(cookie)
-    lost = booked(ANNA, NOON + timedelta(days=1))
+    lost = booked(visit(NOON + timedelta(days=1)))
     # Nobody listens when this is notified.
     await gateway.world.pool.execute("select pg_terminate_backend($1, 5000)", pid)
     await gateway.world.apply(lost)
@@ -412,7 +398,7 @@ async def test_hazard_the_listening_connection_breaks_then_what_was_missed_is_to
     assert item["appointmentId"] == str(lost.appointment_id)
 
     await listening(gateway, other_than=pid)
-    after = booked(ANNA, NOON + timedelta(days=2))
+    after = booked(visit(NOON + timedelta(days=2)))
     await gateway.world.apply(after)
     [item] = await stream.items(1)
     assert item["appointmentId"] == str(after.appointment_id)
@@ -428,7 +414,7 @@ async def test_hazard_the_gateway_restarts_then_a_client_goes_on_where_it_was(
             stream, ready = await gateway.begin(cookie)
             portal.app.state.stopping.set()
             assert await stream.until_closed() == []
-        missed = booked(ANNA, NOON + timedelta(days=1))
+        missed = booked(visit(NOON + timedelta(days=1)))
         await world.apply(missed)
         async with running(world, gateway_url) as gateway:
             resumed = await gateway.open(cookie, ready)
@@ -449,7 +435,7 @@ async def test_given_a_revoked_session_then_its_stream_ends_and_nothing_more_is_
     [revoked] = [one for one in rows.rows if one != digest(others["portal"])]
     await rows.remove(revoked)
     assert await stream.until_closed() == []
-    event = booked(ANNA, NOON + timedelta(days=1))
+    event = booked(visit(NOON + timedelta(days=1)))
     await gateway.world.apply(event)
     [item] = await staying.items(1)
     assert item["appointmentId"] == str(event.appointment_id)
@@ -556,13 +542,13 @@ async def test_given_a_client_that_does_not_read_then_it_is_told_how_things_are_
 
     slow = asyncio.create_task(_asked(gateway, cookie, receive, send))
     await until(begun)
-    booking = booked(ANNA, NOON + timedelta(days=1))
+    booking = booked(visit(NOON + timedelta(days=1)))
     await gateway.world.apply(booking)
     await brisk.items(1)
     await until(taken)
     last: Any = booking
     for day in range(2, 30):
-        last = moved(last, NOON + timedelta(days=day))
+        last = moved(last, visit(NOON + timedelta(days=day)))
         await gateway.world.apply(last)
         [item] = await brisk.items(1)
     free.set()

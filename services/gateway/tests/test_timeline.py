@@ -14,28 +14,13 @@ from gateway.timeline.project import TIMELINE
 from portal_chassis.positions import encode
 from portal_chassis.problems import Invalid
 from portal_events.booking import Mode, Source
+from portal_events.testing import ANNA, JAN, booked, cancelled, confirmed, moved, service, signed_up, visit
 from portal_eventstore.freshness import Freshness
 from portal_eventstore.view import Received
 
-from .visits import (
-    NETWORK,
-    NOON,
-    TOPIC,
-    World,
-    booked,
-    cancelled,
-    confirmed,
-    facility,
-    moved,
-    opened_world,
-    received,
-    service,
-    signed_up,
-)
+from .visits import NETWORK, NOON, TOPIC, World, facility, opened_world, received
 
 connected_test = pytest.mark.connected
-
-ANNA, JAN = uuid4(), uuid4()
 
 
 @pytest.fixture
@@ -48,7 +33,7 @@ async def world(portal: Any, gateway_url: str) -> AsyncIterator[World]:
 
 @connected_test
 async def test_given_a_booking_when_read_then_the_whole_item_with_names(world: World) -> None:
-    event = booked(ANNA, starts_at=NOON + timedelta(days=1), mode=Mode.TELEPHONE)
+    event = booked(visit(NOON + timedelta(days=1), mode=Mode.TELEPHONE))
     item = received(event)
     await world.apply(*NETWORK, item)
     await world.portal.sign_in(ANNA)
@@ -65,7 +50,7 @@ async def test_given_a_booking_when_read_then_the_whole_item_with_names(world: W
                 "state": "planned",
                 "startsAt": "2026-11-24T12:00:00Z",
                 "zone": "Europe/Warsaw",
-                "minutes": 20,
+                "minutes": 30,
                 "title": "Stomatolog",
                 "titleEn": "Dentist",
                 "doctor": "Maria Kowalska",
@@ -88,7 +73,7 @@ async def test_given_a_booking_when_read_then_the_whole_item_with_names(world: W
 
 @connected_test
 async def test_given_names_not_there_yet_when_read_then_the_item_all_the_same(world: World) -> None:
-    await world.apply(booked(ANNA))
+    await world.apply(booked(visit(NOON)))
     await world.portal.sign_in(ANNA)
     [item] = (await world.page())["items"]
     assert (item["title"], item["titleEn"], item["doctor"], item["facility"]) == (None, None, None, None)
@@ -96,7 +81,7 @@ async def test_given_names_not_there_yet_when_read_then_the_item_all_the_same(wo
 
 @connected_test
 async def test_given_a_renamed_facility_when_both_are_in_one_batch_then_the_last_name(world: World) -> None:
-    await world.apply(*NETWORK, booked(ANNA), facility(name="Zdrovia Wola"))
+    await world.apply(*NETWORK, booked(visit(NOON)), facility(name="Zdrovia Wola"))
     await world.portal.sign_in(ANNA)
     [item] = (await world.page())["items"]
     assert item["facility"]["name"] == "Zdrovia Wola"
@@ -107,8 +92,8 @@ async def test_given_partitions_in_any_order_and_any_batches_then_the_same_rows(
     patients = [uuid4() for _ in range(8)]
     events = [*NETWORK, *(received(signed_up(patient_id)) for patient_id in patients)]
     for hour in range(4):
-        visits = [booked(patient_id, NOON + timedelta(hours=hour)) for patient_id in patients]
-        moves = [moved(one, one.starts_at + timedelta(days=1), mode=Mode.VIDEO) for one in visits]
+        visits = [booked(visit(NOON + timedelta(hours=hour)), patient_id) for patient_id in patients]
+        moves = [moved(one, visit(one.starts_at + timedelta(days=1), mode=Mode.VIDEO)) for one in visits]
         events += map(received, [*visits, *moves, *map(cancelled, moves[::2])])
     events += map(
         received, [*map(confirmed, patients[::2]), service(name="Dentysta"), facility(city="Kraków")]
@@ -138,10 +123,10 @@ async def test_given_partitions_in_any_order_and_any_batches_then_the_same_rows(
 async def test_given_a_visit_booked_then_moved_then_cancelled_when_read_then_one_item_as_it_is_now(
     world: World,
 ) -> None:
-    booking = booked(ANNA, NOON + timedelta(days=1))
+    booking = booked(visit(NOON + timedelta(days=1)))
     first = received(booking)
     other_doctor, telephone = uuid4(), Mode.TELEPHONE
-    move = moved(booking, NOON + timedelta(days=2), doctor_id=other_doctor, mode=telephone, minutes=30)
+    move = moved(booking, visit(NOON + timedelta(days=2), doctor_id=other_doctor, mode=telephone, minutes=45))
     await world.apply(*NETWORK, first)
     await world.apply(move)
     await world.portal.sign_in(ANNA)
@@ -150,7 +135,7 @@ async def test_given_a_visit_booked_then_moved_then_cancelled_when_read_then_one
     assert (item["id"], item["startsAt"], item["minutes"]) == (
         str(first.stored.id),
         "2026-11-25T12:00:00Z",
-        30,
+        45,
     )
     assert (item["kind"], item["doctor"], item["cancellable"]) == ("telephone-consultation", None, True)
 
@@ -163,10 +148,10 @@ async def test_given_a_visit_booked_then_moved_then_cancelled_when_read_then_one
 @connected_test
 async def test_given_moves_there_and_back_in_one_batch_then_as_one_after_another(world: World) -> None:
     day = timedelta(days=1)
-    booking = booked(ANNA, NOON + day)
-    there = moved(booking, NOON + 2 * day)
-    back = moved(there, NOON + day)
-    untouched = booked(ANNA, NOON + day)
+    booking = booked(visit(NOON + day))
+    there = moved(booking, visit(NOON + 2 * day))
+    back = moved(there, visit(NOON + day))
+    untouched = booked(visit(NOON + day))
     at_once = [received(one) for one in (booking, untouched, there, back, cancelled(back))]
     for one in at_once:
         await world.apply(one)
@@ -193,7 +178,7 @@ async def test_given_moves_there_and_back_in_one_batch_then_as_one_after_another
 async def test_given_a_visit_then_cancellable_here_until_it_starts_unless_a_desk_made_it(
     world: World, source: Source, starts_in: int, *, expected: bool
 ) -> None:
-    await world.apply(booked(ANNA, NOON + timedelta(minutes=starts_in), source=source))
+    await world.apply(booked(visit(NOON + timedelta(minutes=starts_in)), source=source))
     await world.portal.sign_in(ANNA)
     [item] = (await world.page())["items"]
     assert (item["source"], item["state"], item["cancellable"]) == (source.value, "planned", expected)
@@ -201,8 +186,8 @@ async def test_given_a_visit_then_cancellable_here_until_it_starts_unless_a_desk
 
 @connected_test
 async def test_given_the_basic_level_when_read_then_what_is_planned_and_what_is_locked(world: World) -> None:
-    over, coming = booked(JAN, NOON - timedelta(days=1)), booked(JAN, NOON + timedelta(days=1))
-    dropped = booked(JAN, NOON + timedelta(days=2))
+    over, coming = booked(visit(NOON - timedelta(days=1)), JAN), booked(visit(NOON + timedelta(days=1)), JAN)
+    dropped = booked(visit(NOON + timedelta(days=2)), JAN)
     await world.apply(signed_up(JAN), over, coming, dropped, cancelled(dropped))
     await world.portal.sign_in(JAN)
 
@@ -233,7 +218,7 @@ async def test_given_nothing_yet_when_read_then_an_empty_page_that_says_what_is_
 
 @connected_test
 async def test_given_the_same_event_twice_when_applied_then_one_item(world: World) -> None:
-    one = received(booked(ANNA))
+    one = received(booked(visit(NOON)))
     await world.apply(one)
     await world.apply(one, one)
     await world.portal.sign_in(ANNA)
@@ -242,7 +227,7 @@ async def test_given_the_same_event_twice_when_applied_then_one_item(world: Worl
 
 @connected_test
 async def test_given_1000_events_when_applied_then_in_one_statement(world: World) -> None:
-    batch = [received(booked(ANNA, starts_at=NOON + timedelta(minutes=n))) for n in range(1000)]
+    batch = [received(booked(visit(NOON + timedelta(minutes=n)))) for n in range(1000)]
     statements: list[str] = []
 
     def count(sent: Any) -> None:
@@ -259,8 +244,8 @@ async def test_given_1000_events_when_applied_then_in_one_statement(world: World
 
 @connected_test
 async def test_hazard_another_patient_then_none_of_their_items_whatever_is_asked(world: World) -> None:
-    mine, others = booked(ANNA), booked(JAN)
-    await world.apply(*NETWORK, mine, others, booked(JAN, NOON - timedelta(days=1)))
+    mine, others = booked(visit(NOON)), booked(visit(NOON), JAN)
+    await world.apply(*NETWORK, mine, others, booked(visit(NOON - timedelta(days=1)), JAN))
     await world.portal.sign_in(ANNA)
     beyond = Cursor(NOON + timedelta(days=9), UUID(int=2**128 - 1)).token()
     for query in (
@@ -280,7 +265,7 @@ async def test_hazard_another_patient_then_none_of_their_items_whatever_is_asked
 
 @connected_test
 async def test_given_a_visitor_when_reading_then_401(world: World) -> None:
-    await world.apply(booked(ANNA))
+    await world.apply(booked(visit(NOON)))
     response = await world.get()
     assert (response.status_code, response.json()["type"]) == (401, "/problems/not-signed-in")
 
@@ -301,8 +286,8 @@ async def test_given_50_items_with_equal_times_when_paged_then_each_once_newest_
     world: World, limit: int
 ) -> None:
     times = [NOON + timedelta(hours=n % 3) for n in range(50)]
-    events = [received(booked(ANNA, at)) for at in times]
-    noise = [received(booked(JAN, at)) for at in times]
+    events = [received(booked(visit(at))) for at in times]
+    noise = [received(booked(visit(at), JAN)) for at in times]
     await world.apply(*NETWORK, *events, *noise)
     await world.portal.sign_in(ANNA)
 
@@ -326,7 +311,7 @@ async def test_given_50_items_with_equal_times_when_paged_then_each_once_newest_
 
 @connected_test
 async def test_given_no_limit_when_read_then_20(world: World) -> None:
-    await world.apply(*(booked(ANNA, NOON + timedelta(hours=n)) for n in range(21)))
+    await world.apply(*(booked(visit(NOON + timedelta(hours=n))) for n in range(21)))
     await world.portal.sign_in(ANNA)
     page = (await world.get()).json()
     assert len(page["items"]) == 20
@@ -335,10 +320,10 @@ async def test_given_no_limit_when_read_then_20(world: World) -> None:
 
 @connected_test
 async def test_given_a_new_item_between_two_pages_then_no_item_is_shown_twice(world: World) -> None:
-    await world.apply(*(booked(ANNA, NOON + timedelta(hours=n)) for n in range(4)))
+    await world.apply(*(booked(visit(NOON + timedelta(hours=n))) for n in range(4)))
     await world.portal.sign_in(ANNA)
     first = (await world.get("?limit=2")).json()
-    await world.apply(booked(ANNA, NOON + timedelta(days=3)))
+    await world.apply(booked(visit(NOON + timedelta(days=3))))
     second = (await world.get(f"?limit=2&cursor={first['next']}")).json()
     ids = [item["id"] for item in first["items"] + second["items"]]
     assert len(set(ids)) == 4
@@ -348,9 +333,9 @@ async def test_given_a_new_item_between_two_pages_then_no_item_is_shown_twice(wo
 @connected_test
 async def test_given_items_around_now_when_read_then_planned_until_they_end(world: World) -> None:
     now: datetime = world.portal.clock.now
-    over = booked(ANNA, now - timedelta(minutes=20))
-    running = booked(ANNA, now - timedelta(minutes=19))
-    coming = booked(ANNA, now + timedelta(days=1))
+    over = booked(visit(now - timedelta(minutes=30)))
+    running = booked(visit(now - timedelta(minutes=29)))
+    coming = booked(visit(now + timedelta(days=1)))
     await world.apply(*(over, running, coming))
     await world.portal.sign_in(ANNA)
 
@@ -368,10 +353,10 @@ async def test_given_items_around_now_when_read_then_planned_until_they_end(worl
 @connected_test
 async def test_given_dates_when_filtered_then_days_of_the_wall_clock_and_exact_instants(world: World) -> None:
     # 24 October 2026 is the eve of the change to winter time: midnight is 22:00 UTC before, 23:00 after.
-    before = booked(ANNA, datetime(2026, 10, 24, 21, 59, tzinfo=UTC))
-    first = booked(ANNA, datetime(2026, 10, 24, 22, 0, tzinfo=UTC))
-    last = booked(ANNA, datetime(2026, 10, 25, 22, 59, tzinfo=UTC))
-    after = booked(ANNA, datetime(2026, 10, 25, 23, 0, tzinfo=UTC))
+    before = booked(visit(datetime(2026, 10, 24, 21, 59, tzinfo=UTC)))
+    first = booked(visit(datetime(2026, 10, 24, 22, 0, tzinfo=UTC)))
+    last = booked(visit(datetime(2026, 10, 25, 22, 59, tzinfo=UTC)))
+    after = booked(visit(datetime(2026, 10, 25, 23, 0, tzinfo=UTC)))
     await world.apply(*(before, first, last, after))
     await world.portal.sign_in(ANNA)
     of_the_day = [str(last.appointment_id), str(first.appointment_id)]
@@ -385,12 +370,12 @@ async def test_given_dates_when_filtered_then_days_of_the_wall_clock_and_exact_i
 
 @connected_test
 async def test_given_kinds_when_filtered_then_those(world: World) -> None:
-    visit, call, video = (
-        booked(ANNA, NOON, mode=mode) for mode in (Mode.IN_PERSON, Mode.TELEPHONE, Mode.VIDEO)
+    in_person, call, video = (
+        booked(visit(NOON, mode=mode)) for mode in (Mode.IN_PERSON, Mode.TELEPHONE, Mode.VIDEO)
     )
-    await world.apply(*(visit, call, video))
+    await world.apply(*(in_person, call, video))
     await world.portal.sign_in(ANNA)
-    assert await world.ids("?kind=appointment") == [str(visit.appointment_id)]
+    assert await world.ids("?kind=appointment") == [str(in_person.appointment_id)]
     both = {str(call.appointment_id), str(video.appointment_id)}
     assert set(await world.ids("?kind=telephone-consultation&kind=online-consultation")) == both
 

@@ -24,12 +24,13 @@ from portal_chassis.migrate import migrate
 from portal_chassis.positions import encode
 from portal_events.cloudevents import to_record
 from portal_events.stored import StoredEvent
+from portal_events.testing import booked, confirmed, service, visit
 from portal_events.topics import PARTITIONS, partition_for
 from portal_eventstore.kafka import Outgoing, Publisher
 from portal_eventstore.project import Projector, reached
 from portal_eventstore.testing.kafka_log import topics
 
-from .visits import IDENTITY, TOPIC, VIEWS, booked, confirmed, service, stored
+from .visits import IDENTITY, NOON, TOPIC, VIEWS, stored
 
 pytestmark = pytest.mark.connected
 
@@ -56,7 +57,7 @@ async def test_given_a_booking_on_kafka_when_waited_for_then_on_the_timeline(
 ) -> None:
     topic = f"booking.{uuid.uuid4().hex}"
     patient_id = uuid.uuid4()
-    visit = booked(patient_id)
+    booking = booked(visit(NOON), patient_id)
     await migrate(database_url, *SERVICE.migrations)
     identity = f"identity.{uuid.uuid4().hex}"
     async with (
@@ -75,7 +76,7 @@ async def test_given_a_booking_on_kafka_when_waited_for_then_on_the_timeline(
         )
         await projector.start()
         try:
-            wanted = await publish(kafka, topic, [stored(service()), stored(visit)])
+            wanted = await publish(kafka, topic, [stored(service()), stored(booking)])
             risen = await publish(kafka, identity, [stored(confirmed(patient_id))])
             for view in VIEWS:
                 assert await reached(pool, view.view, {**wanted, **risen}, 20)
@@ -88,7 +89,7 @@ async def test_given_a_booking_on_kafka_when_waited_for_then_on_the_timeline(
             await projector.stop()
     assert response.json()["locked"] is None
     [item] = response.json()["items"]
-    assert (item["title"], item["appointmentId"]) == ("Stomatolog", str(visit.appointment_id))
+    assert (item["title"], item["appointmentId"]) == ("Stomatolog", str(booking.appointment_id))
 
 
 async def create_the_topics(servers: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from gateway.__main__ import SERVICE
 from gateway.database import connected
@@ -14,27 +14,14 @@ from gateway.directory.project import DIRECTORY
 from gateway.timeline.project import TIMELINE, TOLD_LEVELS
 from portal_chassis.migrate import migrate
 from portal_events.base import Event
-from portal_events.booking import (
-    AppointmentBooked,
-    AppointmentCancelled,
-    AppointmentMoved,
-    DoctorAdded,
-    FacilityAdded,
-    Mode,
-    ServiceAdded,
-    ServiceKind,
-    Source,
-    Visit,
-)
-from portal_events.identity import AccountCreated, ConfirmationMethod, IdentityConfirmed, Level
-from portal_events.sensitive import Plain
+from portal_events.booking import DoctorAdded, FacilityAdded
 from portal_events.stored import Metadata, StoredEvent
+from portal_events.testing import DOCTOR, OCHOTA, service
 from portal_events.topics import PARTITIONS, events_topic, partition_for
 from portal_eventstore.view import Received
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TOPIC, IDENTITY = events_topic("booking"), events_topic("identity")
-SERVICE_ID, DOCTOR_ID, FACILITY_ID = uuid4(), uuid4(), uuid4()
 VIEWS = (DIRECTORY, TOLD_LEVELS, TIMELINE)
 
 _MOVE = """
@@ -52,10 +39,12 @@ _positions = itertools.count(1)
 
 
 def stored(event: Event, position: int | None = None) -> StoredEvent:
+    id_ = uuid4()
+    event = event.sealed(event_id=id_, key=bytes(32))
     return StoredEvent(
         owner=event.OWNER,
         position=next(_positions) if position is None else position,
-        id=uuid4(),
+        id=id_,
         type=type(event).__name__,
         version=event.VERSION,
         tags=tuple(sorted(event.tags())),
@@ -68,104 +57,13 @@ def stored(event: Event, position: int | None = None) -> StoredEvent:
 def received(event: Event) -> Received:
     kept = stored(event)
     partition = partition_for(str(event.subject).encode(), PARTITIONS)
-    return Received(events_topic(event.OWNER), partition, kept.position, kept, event)
-
-
-def visit(starts_at: datetime = NOON, **changed: Any) -> Visit:
-    return Visit.model_validate(
-        {
-            "slot_id": uuid4(),
-            "doctor_id": DOCTOR_ID,
-            "service_id": SERVICE_ID,
-            "facility_id": FACILITY_ID,
-            "mode": Mode.IN_PERSON,
-            "starts_at": starts_at,
-            "minutes": 20,
-            "zone": "Europe/Warsaw",
-        }
-        | changed
-    )
-
-
-def booked(patient_id: UUID, starts_at: datetime = NOON, **changed: Any) -> AppointmentBooked:
-    return AppointmentBooked.model_validate(
-        {
-            **visit(starts_at).model_dump(),
-            "appointment_id": uuid4(),
-            "patient_id": patient_id,
-            "source": Source.PORTAL,
-        }
-        | changed
-    )
-
-
-def moved(
-    before: AppointmentBooked | AppointmentMoved, starts_at: datetime, **changed: Any
-) -> AppointmentMoved:
-    return AppointmentMoved(
-        appointment_id=before.appointment_id,
-        patient_id=before.patient_id,
-        before=taken_by(before),
-        after=visit(starts_at, **changed),
-        source=Source.PORTAL,
-    )
-
-
-def cancelled(before: AppointmentBooked | AppointmentMoved) -> AppointmentCancelled:
-    return AppointmentCancelled(
-        appointment_id=before.appointment_id,
-        patient_id=before.patient_id,
-        visit=taken_by(before),
-        source=Source.PORTAL,
-    )
-
-
-def taken_by(event: AppointmentBooked | AppointmentMoved) -> Visit:
-    if isinstance(event, AppointmentMoved):
-        return event.after
-    return Visit.model_validate(event.model_dump(include=set(Visit.model_fields)))
-
-
-def signed_up(patient_id: UUID) -> Event:
-    event = AccountCreated(
-        account_id=uuid4(),
-        patient_id=patient_id,
-        email=Plain("anna@example.com"),
-        email_tag="v1:0",
-        phone=Plain("+48600000000"),
-        language="pl",
-        consents=(),
-    )
-    return event.sealed(event_id=uuid4(), key=bytes(32))
-
-
-def confirmed(patient_id: UUID) -> IdentityConfirmed:
-    return IdentityConfirmed(account_id=uuid4(), patient_id=patient_id, method=ConfirmationMethod.BANK)
-
-
-def service(**changed: Any) -> ServiceAdded:
-    return ServiceAdded.model_validate(
-        {
-            "service_id": SERVICE_ID,
-            "name": "Stomatolog",
-            "name_en": "Dentist",
-            "kind": ServiceKind.DENTISTRY,
-            "modes": tuple(Mode),
-            "levels": tuple(Level),
-            "referral_required": False,
-            "price": 20000,
-            "covered": False,
-            "preparation": "",
-            "preparation_en": "",
-        }
-        | changed
-    )
+    return Received(events_topic(event.OWNER), partition, kept.position, kept, kept.decode())
 
 
 def facility(**changed: Any) -> FacilityAdded:
     return FacilityAdded.model_validate(
         {
-            "facility_id": FACILITY_ID,
+            "facility_id": OCHOTA,
             "name": "Zdrovia Mokotów",
             "street": "Puławska 1",
             "postal_code": "02-515",
@@ -178,8 +76,8 @@ def facility(**changed: Any) -> FacilityAdded:
     )
 
 
-DOCTOR = DoctorAdded(doctor_id=DOCTOR_ID, name="Maria Kowalska", pwz="5425740", languages=("pl",))
-NETWORK = [received(service()), received(facility()), received(DOCTOR)]
+KOWALSKA = DoctorAdded(doctor_id=DOCTOR, name="Maria Kowalska", pwz="5425740", languages=("pl",))
+NETWORK = [received(service()), received(facility()), received(KOWALSKA)]
 
 
 async def make_tables(database_url: str) -> None:
