@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -30,9 +31,11 @@ from portal_launcher.ports import is_free
 
 from .browser import Browser, Patient, code_of, tomorrow
 from .people import Typed
+from .schedules import SERVICE_ID, open_soon
 
 Arrive = Callable[[], Browser]
 SignUp = Callable[[], Awaitable[Patient]]
+SlotsSoon = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,22 @@ async def bystander(arrive: Arrive, session_cookies: dict[str, str], sign_up: Si
     browser = arrive()
     browser.cookies.set("portal", session_cookies["bystander"])
     return browser
+
+
+@pytest.fixture
+def slots_soon(portal: RunningPortal, bystander: Browser) -> SlotsSoon:
+    """Open visits today, of a doctor of one's own; what today has no room for begins at midnight."""
+
+    async def open_slots(number: int = 1, ahead: timedelta = timedelta(minutes=30)) -> list[dict[str, Any]]:
+        doctor_id = await open_soon(portal, number, ahead)
+
+        async def offered() -> list[dict[str, Any]] | None:
+            found = await bystander.items("/api/slots", serviceId=str(SERVICE_ID), doctorId=doctor_id)
+            return found if len(found) == number else None
+
+        return await eventually(offered, "the doctor's visits are offered")
+
+    return open_slots
 
 
 @pytest.fixture

@@ -11,12 +11,10 @@ import pytest
 from booking.open_doctor_day.decide import OPEN_DOCTOR_DAY, OpenDoctorDay, Session
 from booking.rules.wall_clock import Hours
 from portal_events.booking import Mode
-from portal_eventstore.command import Context
-from portal_eventstore.execute import Decider
-from portal_eventstore.postgres import PostgresStore
 from portal_faults.running import RunningPortal, eventually
 
 from .browser import WARSAW, Patient
+from .schedules import carry_out
 
 pytestmark = pytest.mark.connected
 
@@ -72,9 +70,7 @@ async def test_given_a_night_when_the_clocks_change_then_no_slot_is_lost_or_doub
 
 
 async def open_night(portal: RunningPortal, one: dict[str, dict[str, str]], night: date) -> None:
-    """Let a doctor work through a night: schedules have no page of their own yet."""
-    store = await PostgresStore.connect(portal.database_urls["booking"], "booking")
-    decider = Decider(store)
+    """Let a doctor work through a night."""
     session = Session(
         facility_id=uuid.UUID(one["facility"]["id"]),
         service_id=uuid.UUID(one["service"]["id"]),
@@ -83,7 +79,4 @@ async def open_night(portal: RunningPortal, one: dict[str, dict[str, str]], nigh
         minutes=30,
     )
     command = OpenDoctorDay(doctor_id=uuid.UUID(one["doctor"]["id"]), day=night, sessions=(session,))
-    context = Context(time=datetime.now(UTC), actor="system:test", correlation_id=uuid.uuid4())
-    await decider.execute(OPEN_DOCTOR_DAY, command, context)
-    await decider.close()
-    await store.close()
+    await carry_out(portal, (OPEN_DOCTOR_DAY, command))

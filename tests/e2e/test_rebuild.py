@@ -19,7 +19,7 @@ from portal_eventstore.rebuild.digest import SETTINGS, digest
 from portal_faults.running import DEADLINE, RunningPortal, eventually
 
 from .browser import Browser, Patient, Sent, apart
-from .conftest import SignUp
+from .conftest import SignUp, SlotsSoon
 
 pytestmark = pytest.mark.connected
 
@@ -155,10 +155,10 @@ async def followed(browser: Browser) -> AsyncIterator[asyncio.Task[Sent | None]]
 
 
 async def test_given_all_tables_of_the_views_are_dropped_when_restarted_then_they_are_there_again(
-    portal: RunningPortal, patient: Patient
+    portal: RunningPortal, patient: Patient, slots_soon: SlotsSoon
 ) -> None:
-    slot = apart(await patient.browser.slots("Cardiologist"))[26]["slotId"]
-    booked = (await patient.browser.book(slot)).json()["appointmentId"]
+    [slot] = await slots_soon()
+    booked = (await patient.browser.book(slot["slotId"])).json()["appointmentId"]
     assert await patient.browser.timeline() == [booked]
     before = {service: await contents(portal, service) for service in VIEWED}
     assert all(len(tables) > 2 for tables in before.values())
@@ -177,7 +177,7 @@ async def test_given_all_tables_of_the_views_are_dropped_when_restarted_then_the
     assert all(portal.record(worker.name).identity != worker.identity for worker in workers)
     # What happens now is seen, too.
     await patient.browser.post(f"/api/appointments/{booked}/cancellation")
-    booked_again = (await patient.browser.book(slot)).json()["appointmentId"]
+    booked_again = (await patient.browser.book(slot["slotId"])).json()["appointmentId"]
     assert booked_again in await patient.browser.timeline()
 
 

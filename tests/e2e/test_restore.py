@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -13,6 +14,7 @@ import pytest
 from portal_faults.running import DEADLINE, RunningPortal, eventually
 
 from .browser import Browser, Patient, refused
+from .conftest import SlotsSoon
 
 pytestmark = pytest.mark.connected
 
@@ -44,24 +46,19 @@ async def is_ready_again(portal: RunningPortal, browser: Browser) -> None:
     await browser.up_to_date(portal)
 
 
-async def booked(browser: Browser, service: str) -> str:
-    """Book the first slot that nobody else takes."""
-
-    async def book() -> str | None:
-        for slot in (await browser.slots(service))[:5]:
-            answer = await browser.book(slot["slotId"])
-            if answer.status_code == 201:
-                return str(answer.json()["appointmentId"])
-        return None
-
-    return await eventually(book, "a booking")
+async def booked(browser: Browser, slot: dict[str, Any]) -> str:
+    """Book a slot; return the appointment."""
+    answer = await browser.book(slot["slotId"])
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["appointmentId"])
 
 
 async def test_given_bookings_database_was_dropped_when_restored_then_store_views_and_booking_are_back(
-    servers: Mapping[str, str], portal: RunningPortal, patient: Patient
+    servers: Mapping[str, str], portal: RunningPortal, patient: Patient, slots_soon: SlotsSoon
 ) -> None:
     browser = patient.browser
-    appointment = await booked(browser, "Ophthalmologist")
+    slot, other = await slots_soon(2)
+    appointment = await booked(browser, slot)
     head = await all_published(portal)
     before = await portal.query("booking", "select * from event order by position")
     named = urlsplit(portal.database_urls["booking"])
@@ -83,7 +80,7 @@ async def test_given_bookings_database_was_dropped_when_restored_then_store_view
     assert await portal.query("booking", "select * from event order by position") == before
     await is_ready_again(portal, browser)
     assert [item["appointmentId"] for item in await browser.items("/api/appointments")] == [appointment]
-    another = await booked(browser, "Dermatologist")
+    another = await booked(browser, other)
     [row] = await portal.query(
         "booking",
         "select min(position) as position from event_tag where tag = 'appointment:' || $1::text",
@@ -95,12 +92,12 @@ async def test_given_bookings_database_was_dropped_when_restored_then_store_view
 
 
 async def test_given_an_older_backup_was_put_back_when_written_then_refused_by_name_until_restored(
-    portal: RunningPortal, patient: Patient
+    portal: RunningPortal, patient: Patient, slots_soon: SlotsSoon
 ) -> None:
     browser = patient.browser
-    appointment = await booked(browser, "Ophthalmologist")
+    slot, other = await slots_soon(2)
+    appointment = await booked(browser, slot)
     head = await all_published(portal)
-    [slot, *_] = await browser.slots("Dermatologist")
     connection = await asyncpg.connect(portal.database_urls["booking"])
     try:
         async with connection.transaction():
@@ -125,7 +122,7 @@ async def test_given_an_older_backup_was_put_back_when_written_then_refused_by_n
             return sentence in await missing(portal, process)
 
         await eventually(told, f"{process} names the repair")
-    answer = await browser.book(slot["slotId"])
+    answer = await browser.book(other["slotId"])
     assert refused(answer) == (503, "store-unavailable")
     assert answer.headers["Retry-After"]
     assert [item["appointmentId"] for item in await browser.items("/api/appointments")] == [appointment]
@@ -134,6 +131,6 @@ async def test_given_an_older_backup_was_put_back_when_written_then_refused_by_n
 
     assert restored.returncode == 0, restored.stdout + restored.stderr
     await is_ready_again(portal, browser)
-    assert await booked(browser, "Dermatologist")
+    assert await booked(browser, other)
     verified = await asyncio.to_thread(portal.tell, "verify", "booking")
     assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -392,26 +392,6 @@ async def test_given_a_way_that_the_service_is_not_offered_in_then_mode_not_offe
     assert (await browser.book(slot, mode="in-person")).status_code == 201
 
 
-async def test_given_a_slot_that_has_begun_when_held_booked_or_moved_to_then_slot_in_past(
-    portal: RunningPortal, patient: Patient
-) -> None:
-    browser = patient.browser
-    service = (await browser.services())["Internist"]
-    [row] = await portal.query(
-        "booking",
-        "select slot_id::text from free_slots_offer where service_id = $1::text::uuid and starts_at < now()"
-        " order by starts_at desc limit 1",
-        service,
-    )
-    booked = (await browser.book((await browser.slots("Internist"))[0]["slotId"])).json()
-    answers = [
-        await hold(browser, {"slotId": row["slot_id"]}),
-        await browser.book(row["slot_id"]),
-        await browser.move(booked["appointmentId"], row["slot_id"]),
-    ]
-    assert [refused(answer) for answer in answers] == [(422, "slot-in-past")] * 3
-
-
 async def test_given_no_such_service_when_searched_then_service_unknown(patient: Patient) -> None:
     answer = await patient.browser.get("/api/slots", params={"serviceId": NOBODYS})
     assert refused(answer) == (404, "service-unknown")

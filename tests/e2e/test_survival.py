@@ -18,8 +18,8 @@ from portal_launcher.processes import is_alive
 from portal_launcher.readiness import ask
 from portal_launcher.run_file import ProcessRecord
 
-from .browser import Browser, Patient, apart, refused
-from .conftest import SignUp
+from .browser import Browser, Patient, refused
+from .conftest import SignUp, SlotsSoon
 from .people import Typed
 
 pytestmark = pytest.mark.connected
@@ -34,10 +34,10 @@ async def recovered(portal: RunningPortal, bystander: Browser) -> AsyncIterator[
 
 
 async def test_given_a_commit_not_published_yet_when_all_of_booking_is_killed_then_it_arrives_once(
-    portal: RunningPortal, known_patient: Patient, typed: Typed
+    portal: RunningPortal, known_patient: Patient, slots_soon: SlotsSoon, typed: Typed
 ) -> None:
     browser = known_patient.browser
-    slot = (await browser.slots("Ophthalmologist"))[3]["slotId"]
+    [slot] = ids(await slots_soon())
     said_before = len(portal.said())
     # Stopped, not killed: the relay still owns the log, and nobody publishes in its place.
     worker = portal.hurt("booking-worker", signal.SIGSTOP)
@@ -68,10 +68,10 @@ async def test_given_a_commit_not_published_yet_when_all_of_booking_is_killed_th
 
 
 async def test_given_bookings_under_way_when_the_app_is_killed_then_repeats_find_what_was_acknowledged(
-    portal: RunningPortal, sign_up: SignUp
+    portal: RunningPortal, sign_up: SignUp, slots_soon: SlotsSoon
 ) -> None:
     patients = [await sign_up() for _ in range(3)]
-    wanted = await slots_for(patients, "Gynaecologist", 8)
+    wanted = [ids(await slots_soon(8)) for _ in patients]
 
     async def kill() -> ProcessRecord:
         await asyncio.sleep(0.05)
@@ -85,10 +85,10 @@ async def test_given_bookings_under_way_when_the_app_is_killed_then_repeats_find
 
 
 async def test_given_bookings_under_way_when_their_connections_are_cut_then_503_at_worst_and_nothing_lost(
-    servers: Mapping[str, str], portal: RunningPortal, sign_up: SignUp
+    servers: Mapping[str, str], portal: RunningPortal, sign_up: SignUp, slots_soon: SlotsSoon
 ) -> None:
     patients = [await sign_up() for _ in range(4)]
-    wanted = await slots_for(patients, "Internist", 9)
+    wanted = [ids(await slots_soon(9)) for _ in patients]
 
     (statuses, appointments), cut = await asyncio.gather(
         insist(patients, wanted), cut_connections(servers["PORTAL_TEST_DATABASE_URL"], portal, "booking")
@@ -132,10 +132,10 @@ async def test_given_readers_when_the_connections_of_every_service_are_cut_then_
 
 
 async def test_given_people_when_every_process_is_killed_at_once_then_all_come_back_with_all_they_had(
-    portal: RunningPortal, known_patient: Patient, typed: Typed
+    portal: RunningPortal, known_patient: Patient, slots_soon: SlotsSoon, typed: Typed
 ) -> None:
     browser = known_patient.browser
-    slot = (await browser.slots("Paediatrician"))[9]["slotId"]
+    slot, other = ids(await slots_soon(2))
     booked = await browser.book(slot, reason=typed.reason())
     assert booked.status_code == 201, booked.text
 
@@ -147,16 +147,15 @@ async def test_given_people_when_every_process_is_killed_at_once_then_all_come_b
     await browser.up_to_date(portal)
     assert await browser.timeline() == [appointment]
     assert (await browser.get("/api/me")).json()["patientId"] == known_patient.patient_id
-    other = (await browser.slots("Paediatrician"))[12]["slotId"]
     assert (await browser.book(other)).status_code == 201
     assert len(await browser.timeline()) == 2
 
 
 async def test_given_a_dead_worker_of_the_gateway_when_asked_then_what_is_old_is_marked_and_catches_up(
-    portal: RunningPortal, patient: Patient
+    portal: RunningPortal, patient: Patient, slots_soon: SlotsSoon
 ) -> None:
     browser = patient.browser
-    slot = (await browser.slots("Paediatrician"))[5]["slotId"]
+    [slot] = ids(await slots_soon())
     portal.hurt("gateway-worker", signal.SIGSTOP)
     try:
         booked = await browser.book(slot)
@@ -174,10 +173,10 @@ async def test_given_a_dead_worker_of_the_gateway_when_asked_then_what_is_old_is
 
 
 async def test_given_a_portal_with_people_when_it_goes_down_and_up_then_data_and_session_are_there(
-    portal: RunningPortal, known_patient: Patient, typed: Typed
+    portal: RunningPortal, known_patient: Patient, slots_soon: SlotsSoon, typed: Typed
 ) -> None:
     browser, person = known_patient.browser, known_patient.person
-    first, second = (slot["slotId"] for slot in apart(await browser.slots("Dermatologist"))[-2:])
+    first, second = ids(await slots_soon(2))
     reason = typed.reason()
     booked = await browser.book(first, reason=reason, key="before")
     assert booked.status_code == 201, booked.text
@@ -237,11 +236,9 @@ async def reborn(portal: RunningPortal, *dead: ProcessRecord) -> bool:
     return True
 
 
-async def slots_for(patients: Sequence[Patient], service: str, each: int) -> list[list[str]]:
-    """Give each patient slots of their own, none of which overlaps another."""
-    slots = [slot["slotId"] for slot in apart(await patients[0].browser.slots(service))]
-    assert len(slots) >= each * len(patients)
-    return [slots[n * each : (n + 1) * each] for n in range(len(patients))]
+def ids(slots: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the slots' ids."""
+    return [slot["slotId"] for slot in slots]
 
 
 async def insist(
