@@ -17,13 +17,13 @@ from identity.rules.account_unknown import AccountUnknown
 from identity.rules.email_holder import AccountExists
 from identity.rules.link_expired import LinkExpired
 from portal_events.identity import (
-    AccountCreated,
     ChangedAddress,
     EmailChangeApproved,
     EmailChanged,
     EmailChangeRequested,
 )
 from portal_events.sensitive import Plain
+from portal_events.testing import signed_up
 from portal_eventstore.spec import given
 
 from .conftest import token_of
@@ -32,24 +32,8 @@ Identity = Any
 """The fixtures' service (conftest.py)."""
 
 ACCOUNT, PATIENT = UUID(int=1), UUID(int=2)
-CREATED = AccountCreated(
-    account_id=ACCOUNT,
-    patient_id=PATIENT,
-    email=Plain("jan@example.org"),
-    email_tag="v1:old",
-    phone=Plain("+48600100200"),
-    language="pl",
-    consents=("regulations", "privacy"),
-)
-OTHERS = AccountCreated(
-    account_id=UUID(int=8),
-    patient_id=UUID(int=9),
-    email=Plain("new@example.org"),
-    email_tag="v1:new",
-    phone=Plain("+48600100200"),
-    language="pl",
-    consents=("regulations", "privacy"),
-)
+CREATED = signed_up(PATIENT, account_id=ACCOUNT, email_tag="v1:old")
+OTHERS = signed_up(UUID(int=9), account_id=UUID(int=8), email=Plain("new@example.org"), email_tag="v1:new")
 WISH = RequestEmailChange(account_id=ACCOUNT, email=Plain("new@example.org"), email_tag="v1:new")
 REQUESTED = EmailChangeRequested(
     account_id=ACCOUNT, patient_id=PATIENT, email=Plain("new@example.org"), email_tag="v1:new"

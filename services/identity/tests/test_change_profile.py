@@ -7,23 +7,16 @@ import pytest
 
 from identity.change_profile.decide import CHANGE_PROFILE, ChangeProfile
 from identity.rules.account_unknown import AccountUnknown
-from portal_events.identity import AccountCreated, ProfileChanged
+from portal_events.identity import ProfileChanged
 from portal_events.sensitive import Plain
+from portal_events.testing import signed_up
 from portal_eventstore.spec import given
 
 Identity = Any
 """The fixtures' service (conftest.py)."""
 
 ACCOUNT, PATIENT = UUID(int=1), UUID(int=2)
-CREATED = AccountCreated(
-    account_id=ACCOUNT,
-    patient_id=PATIENT,
-    email=Plain("jan@example.org"),
-    email_tag="v1:aa",
-    phone=Plain("+48600100200"),
-    language="pl",
-    consents=("regulations", "privacy"),
-)
+CREATED = signed_up(PATIENT, account_id=ACCOUNT)
 COMMAND = ChangeProfile(account_id=ACCOUNT, given_name=Plain("Janusz"), language="en")
 
 

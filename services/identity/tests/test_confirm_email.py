@@ -6,8 +6,9 @@ from uuid import UUID
 
 from identity.confirm_email.decide import CONFIRM_EMAIL, ConfirmEmail
 from identity.rules.link_expired import LinkExpired
-from portal_events.identity import AccountCreated, EmailChanged, EmailConfirmed
+from portal_events.identity import EmailChanged, EmailConfirmed
 from portal_events.sensitive import Plain
+from portal_events.testing import signed_up
 from portal_eventstore.spec import given
 
 from .conftest import token_of
@@ -17,15 +18,7 @@ Identity = Any
 
 ACCOUNT, PATIENT = UUID(int=1), UUID(int=2)
 COMMAND = ConfirmEmail(account_id=ACCOUNT, email_tag="v1:aa")
-CREATED = AccountCreated(
-    account_id=ACCOUNT,
-    patient_id=PATIENT,
-    email=Plain("jan@example.org"),
-    email_tag="v1:aa",
-    phone=Plain("+48600100200"),
-    language="pl",
-    consents=("regulations", "privacy"),
-)
+CREATED = signed_up(PATIENT, account_id=ACCOUNT, email_tag="v1:aa")
 CONFIRMED = EmailConfirmed(account_id=ACCOUNT, patient_id=PATIENT, email_tag="v1:aa")
 
 

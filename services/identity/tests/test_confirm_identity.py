@@ -14,8 +14,9 @@ from identity.confirm_identity.decide import (
     DocumentInvalid,
 )
 from identity.rules.account_unknown import AccountUnknown
-from portal_events.identity import AccountCreated, ConfirmationMethod, IdentityConfirmed
+from portal_events.identity import ConfirmationMethod, IdentityConfirmed
 from portal_events.sensitive import Plain
+from portal_events.testing import signed_up
 from portal_eventstore.decision import KeyUnavailable
 from portal_eventstore.spec import given
 
@@ -31,15 +32,7 @@ COMMAND = ConfirmIdentity(
     document="identity-card",
     last_four=Plain("1234"),
 )
-CREATED = AccountCreated(
-    account_id=ACCOUNT,
-    patient_id=PATIENT,
-    email=Plain("jan@example.org"),
-    email_tag="v1:aa",
-    phone=Plain("+48600100200"),
-    language="pl",
-    consents=("regulations", "privacy"),
-)
+CREATED = signed_up(PATIENT, account_id=ACCOUNT)
 CONFIRMED = IdentityConfirmed(
     account_id=ACCOUNT,
     patient_id=PATIENT,

@@ -12,6 +12,7 @@ from identity.rules.email_holder import AccountExists
 from portal_chassis.problems import Invalid
 from portal_events.identity import AccountCreated, EmailChanged, Role, StaffAccountCreated
 from portal_events.sensitive import Plain
+from portal_events.testing import signed_up
 from portal_eventstore.spec import given
 
 from .conftest import NOW
@@ -34,15 +35,7 @@ CREATED = StaffAccountCreated(
     name=Plain("Anna Lis"),
     roles=(Role.DESK, Role.OPERATOR),
 )
-PATIENT = AccountCreated(
-    account_id=UUID(int=8),
-    patient_id=UUID(int=9),
-    email=Plain("anna@example.org"),
-    email_tag="v1:aa",
-    phone=Plain("+48600100200"),
-    language="pl",
-    consents=("regulations", "privacy"),
-)
+PATIENT = signed_up(UUID(int=9), account_id=UUID(int=8), email_tag="v1:aa")
 MEMBER = Member(
     email="anna@example.org", password="czerwony rower w piwnicy", name="Anna Lis", roles=(Role.DESK,)
 )

@@ -10,14 +10,14 @@ import pytest
 
 from portal_chassis.levels import LEVELS, level_of
 from portal_events.base import Event
-from portal_events.identity import AccountCreated, ConfirmationMethod, IdentityConfirmed, Level
-from portal_events.sensitive import Plain
+from portal_events.identity import Level
 from portal_events.stored import Metadata, StoredEvent
+from portal_events.testing import ANNA, JAN, confirmed, signed_up
 from portal_eventstore.view import Received
 
 pytestmark = pytest.mark.connected
 
-ANNA, JAN, ACCOUNT = UUID(int=1), UUID(int=2), UUID(int=9)
+ACCOUNT = UUID(int=9)
 
 
 @pytest.fixture
@@ -27,23 +27,6 @@ async def views(database_url: str) -> AsyncIterator[Any]:
         yield pool
 
 
-def created(patient: UUID) -> Event:
-    event = AccountCreated(
-        account_id=ACCOUNT,
-        patient_id=patient,
-        email=Plain("anna@example.com"),
-        email_tag="v1:ab12",
-        phone=Plain("+48600100200"),
-        language="pl",
-        consents=(),
-    )
-    return event.sealed(event_id=ACCOUNT, key=bytes(32))
-
-
-def confirmed(patient: UUID) -> Event:
-    return IdentityConfirmed(account_id=ACCOUNT, patient_id=patient, method=ConfirmationMethod.BANK)
-
-
 async def apply(views: Any, *events: Event, first: int = 1) -> None:
     """Apply a batch, as the projector would; positions count from `first`."""
     async with views.acquire() as connection, connection.transaction():
@@ -51,6 +34,7 @@ async def apply(views: Any, *events: Event, first: int = 1) -> None:
 
 
 def received(event: Event, position: int) -> Received:
+    event = event.sealed(event_id=ACCOUNT, key=bytes(32))
     stored = StoredEvent(
         owner="identity",
         position=position,
@@ -75,7 +59,7 @@ async def test_given_nothing_when_asked_then_the_level_is_basic(views: Any) -> N
 
 
 async def test_given_an_account_when_confirmed_then_its_level_is_full_and_nobody_elses(views: Any) -> None:
-    await apply(views, created(ANNA), created(JAN))
+    await apply(views, signed_up(ANNA), signed_up(JAN))
     assert await levels(views) == [Level.BASIC, Level.BASIC]
     await apply(views, confirmed(JAN), first=3)
     assert await levels(views) == [Level.BASIC, Level.FULL]
@@ -83,7 +67,7 @@ async def test_given_an_account_when_confirmed_then_its_level_is_full_and_nobody
 
 async def test_given_both_in_one_batch_when_applied_once_or_twice_then_full(views: Any) -> None:
     for _ in range(2):
-        await apply(views, created(ANNA), confirmed(ANNA))
+        await apply(views, signed_up(ANNA), confirmed(ANNA))
         assert await levels(views) == [Level.FULL, Level.BASIC]
 
 

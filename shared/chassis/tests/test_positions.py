@@ -9,21 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal_chassis.positions import decode, encode, merge, of_outcome
-from portal_events.identity import AccountCreated
-from portal_events.sensitive import Plain
+from portal_events.testing import signed_up
 from portal_events.topics import PARTITIONS, partition_for
 from portal_eventstore.command import Outcome
 
 PATIENT = UUID("019a0000-0000-7000-8000-000000000002")
-ACCOUNT = AccountCreated(
-    account_id=PATIENT,
-    patient_id=PATIENT,
-    email=Plain("jan@example.org"),
-    email_tag="v1:aa",
-    phone=Plain("+48600100200"),
-    language="pl",
-    consents=(),
-)
+ACCOUNT = signed_up(PATIENT)
 
 vectors = st.dictionaries(
     st.tuples(st.sampled_from(["booking.events", "identity.events"]), st.integers(0, PARTITIONS - 1)),

@@ -10,25 +10,17 @@ from pydantic import ValidationError
 
 from portal_events.base import decode
 from portal_events.booking import (
-    AppointmentBooked,
-    AppointmentCancelled,
-    AppointmentMoved,
     DoctorDayOpened,
     FacilityAdded,
-    HoldReleased,
     Mode,
     ServiceAdded,
     ServiceKind,
     Slot,
-    SlotHeld,
-    Source,
-    Visit,
     doctor_days,
 )
 from portal_events.identity import Level
+from portal_events.testing import ANNA, DOCTOR, booked, cancelled, held, moved, released, visit
 
-DOCTOR = UUID("0195573e-7b1c-7c02-b0a4-00000000000d")
-PATIENT = UUID("0195573e-7b1c-7c02-b0a4-00000000000e")
 ID = UUID("0195573e-7b1c-7c02-b0a4-00000000000f")
 WARSAW = ZoneInfo("Europe/Warsaw")
 
@@ -119,35 +111,21 @@ def test_given_a_doctors_day_without_slots_then_its_own_tag() -> None:
     assert opened.tags() == days("2026-03-02")
 
 
-def booked(minutes: int) -> AppointmentBooked:
-    return AppointmentBooked(
-        appointment_id=ID,
-        slot_id=ID,
-        patient_id=PATIENT,
-        doctor_id=DOCTOR,
-        service_id=ID,
-        facility_id=ID,
-        mode=Mode.TELEPHONE,
-        starts_at=datetime(2026, 1, 15, 22, 50, tzinfo=UTC),
-        minutes=minutes,
-        zone="Europe/Warsaw",
-        source=Source.PORTAL,
-    )
+MIDNIGHT = visit(datetime(2026, 1, 15, 22, 50, tzinfo=UTC), minutes=20)
+NOON = visit(datetime(2026, 1, 20, 11, tzinfo=UTC))
+BOOKED = booked(MIDNIGHT, appointment_id=ID)
+OVER_MIDNIGHT = ("2026-01-15", "2026-01-16")
 
 
 def test_given_a_booking_over_midnight_then_tags_of_appointment_patient_and_both_days() -> None:
-    assert booked(20).tags() == {
-        f"appointment:{ID}",
-        f"patient:{PATIENT}",
-        *days("2026-01-15", "2026-01-16"),
-    }
-    assert booked(20).subject == PATIENT
+    assert BOOKED.tags() == {f"appointment:{ID}", f"patient:{ANNA}", *days(*OVER_MIDNIGHT)}
+    assert BOOKED.subject == ANNA
 
 
 @pytest.mark.parametrize("minutes", [0, -20])
 def test_given_no_length_when_booked_or_offered_then_refused_for_no_day_would_guard_it(minutes: int) -> None:
     with pytest.raises(ValidationError, match="greater than 0"):
-        booked(minutes)
+        booked(MIDNIGHT, minutes=minutes)
     with pytest.raises(ValidationError, match="greater than 0"):
         slot(datetime(2026, 1, 15, tzinfo=UTC), minutes)
 
@@ -157,64 +135,29 @@ def test_given_a_time_without_zone_when_offered_then_refused() -> None:
         slot(datetime(2026, 1, 15), 20)  # noqa: DTZ001 — the fault that is planted
 
 
-def visit(starts_at: datetime) -> Visit:
-    return Visit(
-        slot_id=ID,
-        doctor_id=DOCTOR,
-        service_id=ID,
-        facility_id=ID,
-        mode=Mode.TELEPHONE,
-        starts_at=starts_at,
-        minutes=20,
-        zone="Europe/Warsaw",
-    )
-
-
-MIDNIGHT = datetime(2026, 1, 15, 22, 50, tzinfo=UTC)
-NOON = datetime(2026, 1, 20, 11, tzinfo=UTC)
-OVER_MIDNIGHT = ("2026-01-15", "2026-01-16")
-
-
 def test_given_a_move_then_tags_of_the_days_of_both_visits() -> None:
-    moved = AppointmentMoved(
-        appointment_id=ID,
-        patient_id=PATIENT,
-        before=visit(MIDNIGHT),
-        after=visit(NOON),
-        source=Source.PORTAL,
-    )
-    assert moved.tags() == {f"appointment:{ID}", f"patient:{PATIENT}", *days(*OVER_MIDNIGHT, "2026-01-20")}
-    assert moved.subject == PATIENT
+    event = moved(BOOKED, NOON)
+    assert event.tags() == {f"appointment:{ID}", f"patient:{ANNA}", *days(*OVER_MIDNIGHT, "2026-01-20")}
+    assert event.subject == ANNA
 
 
 def test_given_a_cancellation_then_tags_of_the_days_that_are_free_again() -> None:
-    cancelled = AppointmentCancelled(
-        appointment_id=ID, patient_id=PATIENT, visit=visit(MIDNIGHT), source=Source.PORTAL
-    )
-    assert cancelled.tags() == {f"appointment:{ID}", f"patient:{PATIENT}", *days(*OVER_MIDNIGHT)}
-    assert cancelled.subject == PATIENT
+    event = cancelled(BOOKED)
+    assert event.tags() == {f"appointment:{ID}", f"patient:{ANNA}", *days(*OVER_MIDNIGHT)}
+    assert event.subject == ANNA
 
 
 def test_given_a_hold_and_its_release_then_both_have_the_tags_of_hold_patient_and_days() -> None:
-    held = SlotHeld(
-        hold_id=ID,
-        slot_id=ID,
-        patient_id=PATIENT,
-        doctor_id=DOCTOR,
-        starts_at=MIDNIGHT,
-        minutes=20,
-        expires_at=NOON,
-    )
-    released = HoldReleased(hold_id=ID, patient_id=PATIENT, doctor_id=DOCTOR, starts_at=MIDNIGHT, minutes=20)
-    assert held.tags() == {f"hold:{ID}", f"patient:{PATIENT}", *days(*OVER_MIDNIGHT)}
-    assert released.tags() == held.tags()
-    assert held.subject == released.subject == PATIENT
+    hold = held(MIDNIGHT, hold_id=ID)
+    assert hold.tags() == {f"hold:{ID}", f"patient:{ANNA}", *days(*OVER_MIDNIGHT)}
+    assert released(hold).tags() == hold.tags()
+    assert hold.subject == released(hold).subject == ANNA
 
 
 def test_given_a_booking_of_version_1_when_read_then_it_was_made_in_the_portal() -> None:
-    payload = json.loads(booked(20).model_dump_json(by_alias=True))
+    payload = json.loads(BOOKED.model_dump_json(by_alias=True))
     del payload["source"], payload["holdId"]
-    assert decode("booking", "AppointmentBooked", 1, json.dumps(payload)) == booked(20)
+    assert decode("booking", "AppointmentBooked", 1, json.dumps(payload)) == BOOKED
 
 
 def test_given_a_service_of_version_1_when_read_then_everybody_books_it_in_every_way() -> None:
