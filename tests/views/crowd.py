@@ -4,7 +4,6 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -14,18 +13,15 @@ from portal_events import keys
 from portal_events.base import Event
 from portal_events.booking import (
     AppointmentBooked,
-    AppointmentCancelled,
     AppointmentMoved,
     DoctorDayOpened,
-    HoldReleased,
     SlotHeld,
     Source,
     Visit,
 )
 from portal_events.cloudevents import to_record
-from portal_events.identity import AccountCreated, ConfirmationMethod, IdentityConfirmed
-from portal_events.sensitive import Plain
 from portal_events.stored import Metadata, StoredEvent
+from portal_events.testing import booked, cancelled, confirmed, held, moved, released, signed_up, taken_by
 from portal_events.topics import PARTITIONS, PATIENT_KEYS, partition_for
 from portal_eventstore.kafka import Incoming, Partition
 
@@ -35,13 +31,6 @@ _PATIENTS: Final = 40
 _STEPS: Final = 600
 _MOST_STANDING: Final = 80
 _DATA_KEY: Final = bytes(32)
-
-
-@dataclass
-class _Appointment:
-    id: UUID
-    patient_id: UUID
-    visit: Visit
 
 
 def happened(chance: random.Random) -> dict[Partition, list[Incoming]]:
@@ -76,11 +65,11 @@ def _days(network: Network) -> Iterator[DoctorDayOpened]:
 
 def _visits(network: Network, patients: list[UUID], chance: random.Random) -> Iterator[Event]:
     offers = [_visit(day, n) for day in _days(network) for n in range(len(day.slots))]
-    standing: list[_Appointment] = []
+    standing: list[AppointmentBooked | AppointmentMoved] = []
     holds: list[SlotHeld] = []
 
     def free() -> Visit:
-        taken = {(one.visit.doctor_id, one.visit.starts_at) for one in standing}
+        taken = {(each.doctor_id, each.starts_at) for each in map(taken_by, standing)}
         return chance.choice([o for o in offers if (o.doctor_id, o.starts_at) not in taken])
 
     for _ in range(_STEPS):
@@ -88,69 +77,33 @@ def _visits(network: Network, patients: list[UUID], chance: random.Random) -> It
         hold = holds.pop(chance.randrange(len(holds))) if holds and chance.random() < 0.5 else None
         match chance.choice(("hold", "release", "book", "book", "book", "move", "cancel")):
             case "hold":
-                holds.append(_held(chance, patient_id, at))
+                until = _TIME + timedelta(minutes=5)
+                holds.append(held(at, patient_id, hold_id=_id(chance), expires_at=until))
                 yield holds[-1]
             case "release" if hold:
-                yield HoldReleased(**_of(hold, HoldReleased))
+                yield released(hold)
             case "book" if len(standing) < _MOST_STANDING:
-                one = _Appointment(_id(chance), hold.patient_id if hold else patient_id, at)
-                standing.append(one)
-                yield AppointmentBooked(
-                    appointment_id=one.id,
-                    patient_id=one.patient_id,
-                    source=Source.PORTAL,
-                    hold_id=hold and hold.hold_id,
-                    **at.model_dump(),
-                )
+                who, hold_id = (hold.patient_id, hold.hold_id) if hold else (patient_id, None)
+                standing.append(booked(at, who, appointment_id=_id(chance), hold_id=hold_id))
+                yield standing[-1]
             case "move" if standing:
-                one = chance.choice(standing)
-                before, one.visit = one.visit, at
-                yield AppointmentMoved(
-                    appointment_id=one.id,
-                    patient_id=one.patient_id,
-                    before=before,
-                    after=at,
-                    source=Source.PORTAL,
-                )
+                number = chance.randrange(len(standing))
+                standing[number] = moved(standing[number], at)
+                yield standing[number]
             case "cancel" if standing:
-                one = standing.pop(chance.randrange(len(standing)))
-                yield AppointmentCancelled(
-                    appointment_id=one.id, patient_id=one.patient_id, visit=one.visit, source=Source.DESK
-                )
+                yield cancelled(standing.pop(chance.randrange(len(standing))), source=Source.DESK)
 
 
 def _accounts(patients: list[UUID], chance: random.Random) -> Iterator[Event]:
     for patient_id in patients:
-        account = AccountCreated(
-            account_id=patient_id,
-            patient_id=patient_id,
-            email=Plain("anna@example.com"),
-            email_tag="v1:0",
-            phone=Plain("+48600000000"),
-            language="pl",
-            consents=(),
-        )
+        account = signed_up(patient_id, account_id=patient_id)
         yield account.sealed(event_id=patient_id, key=_DATA_KEY)
         if chance.random() < 0.5:
-            method = ConfirmationMethod.BANK
-            yield IdentityConfirmed(account_id=patient_id, patient_id=patient_id, method=method)
+            yield confirmed(patient_id, account_id=patient_id)
 
 
 def _visit(day: DoctorDayOpened, number: int) -> Visit:
     return Visit(doctor_id=day.doctor_id, zone=day.zone, **day.slots[number].model_dump())
-
-
-def _held(chance: random.Random, patient_id: UUID, at: Visit) -> SlotHeld:
-    return SlotHeld(
-        hold_id=_id(chance),
-        patient_id=patient_id,
-        expires_at=_TIME + timedelta(minutes=5),
-        **at.model_dump(include={"slot_id", "doctor_id", "starts_at", "minutes"}),
-    )
-
-
-def _of(event: Event, other: type[Event]) -> dict[str, object]:
-    return event.model_dump(include=set(other.model_fields))
 
 
 def _id(chance: random.Random) -> UUID:
