@@ -150,6 +150,8 @@ class Supervisor:
         if group_members(group):
             signal_group(group, signal.SIGKILL)
         await child.process.wait()
+        while group_members(group):  # noqa: ASYNC110  killed, not gone yet, and the kernel tells nobody
+            await asyncio.sleep(0.01)
         if child.watch is not None:
             child.watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
