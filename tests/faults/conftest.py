@@ -18,8 +18,8 @@ from portal_faults.stack import Stack, started
 from portal_faults.topics import check_topics
 
 FULL = os.environ.get("PORTAL_PROOF_SIZE") == "full"
-PAUSE = 60.0 if FULL else 12.0
-"""Seconds: longer than every lease."""
+PAUSE = 60.0 if FULL else 20.0
+"""Seconds: longer than every lease, and twice what the gateway waits for an answer."""
 
 WELL_WITHIN = 30.0
 """Seconds, as promised: on two busy cores the slowest to come back, Kafka, takes some 18."""

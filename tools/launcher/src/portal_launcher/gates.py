@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from portal_launcher.changed import broken_by, changed_files
+from portal_launcher.changed import GATES, broken_by, changed_files
 from portal_launcher.layout import ROOT
 from portal_launcher.proofs import MOVED, PROOFS
 from portal_launcher.suite import Check, Part, Suite
@@ -77,15 +77,20 @@ async def run_gates(  # noqa: PLR0911  one for each part
         unit = [Part(folder, (folder, *left_out(folder), *NO_SERVERS, *arguments)) for folder in FOLDERS]
         return await Suite(unit, servers=False).run()
     if selection is Selection.CHANGED:
-        chosen = broken_by(changed_files())
-        broken = [Part("what it can break", (*chosen, *NO_SERVERS, *arguments))] if chosen else []
+        changes = changed_files()
+        folders = {"what imports it": broken_by(changes), GATES: [GATES] if changes else []}
+        broken = [
+            Part(name, (*paths, *left_out(GATES), *NO_SERVERS, *arguments))
+            for name, paths in folders.items()
+            if paths
+        ]
         return await Suite([*broken, *static_gates()], servers=False).run()
-    folders = [
+    usual = [
         Part(folder.removesuffix("/tests"), (folder, *left_out(folder), *arguments))
         for folder in usual_folders()
     ]
     look_back = [] if arguments else [Part("every refusal", (LOOKS_BACK,), looks_back=True)]
-    return await Suite([*static_gates(), *folders, *look_back]).run()
+    return await Suite([*static_gates(), *usual, *look_back]).run()
 
 
 def static_gates() -> list[Check]:
