@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.forks import ROOT, Runner, collect
 
 from portal_eventstore.testing.planting import Bug, bugs_in
+from portal_launcher.changed import changed_files
 from portal_launcher.faults import Fault
 from portal_launcher.lanes import Lane, in_lanes, lanes_here
 from portal_launcher.progress import complain
@@ -69,7 +70,7 @@ def chosen(asked: Sequence[str], bugs: Mapping[str, Planted]) -> tuple[dict[str,
         found = {n: p.bug for n, p in bugs.items() if _is_under(wanted, _file(p.bug.test))}
     elif len(others) <= 1:
         base = commit(others[0]) if others else usual_base()
-        since = changed(base)
+        since = changed_files(base)
         found, why = {n: p.bug for n, p in bugs.items() if p.files & since}, f"changed since {base[:12]}"
     else:
         raise Fault(_USAGE, f"There is one base, and these are several: {', '.join(others)}.")
@@ -94,12 +95,6 @@ def commit(name: str) -> str:
     if not found:
         raise Fault(_USAGE, f"{name} is no commit and no file here; --all plants every bug.")
     return found[0]
-
-
-def changed(base: str, root: Path = ROOT) -> set[Path]:
-    """Return the files that differ from a commit, with those that git does not know yet."""
-    differ = git(root, "diff", "--name-only", "--no-renames", "-z", base)
-    return {Path(name) for name in [*differ, *git(root, "ls-files", "--others", "--exclude-standard", "-z")]}
 
 
 def git(root: Path, *arguments: str) -> list[str]:

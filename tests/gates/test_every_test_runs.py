@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from portal_launcher.gates import FOLDERS, IN_CONTAINERS, LONGEST, LOOKS_BACK, usual_folders
+from portal_launcher.gates import IN_CONTAINERS, LONGEST, LOOKS_BACK, usual_folders
 from portal_launcher.layout import ROOT
-from portal_launcher.proofs import MOVED, PROOFS
+from portal_launcher.proofs import FOLDERS, MOVED, PROOFS
 
 FILES = sorted(
     str(file.relative_to(ROOT)) for folder in FOLDERS for file in (ROOT / folder).rglob("test_*.py")

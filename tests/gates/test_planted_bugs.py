@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.forks import ROOT
-from tests.mutants import Run, changed, chosen, planted, runs_of, usual_base, verdict
+from tests.mutants import Run, chosen, planted, runs_of, usual_base, verdict
 
+from portal_launcher.changed import changed_files
 from portal_launcher.faults import Fault
 
 _FAILED = "FAILED services/booking/tests/test_races.py::test_given_one - AssertionError"
@@ -130,7 +131,7 @@ def test_given_changes_of_every_kind_then_all_files_since_the_base_count(tmp_pat
     (tmp_path / "edited").write_text("again")
     (tmp_path / "moved").rename(tmp_path / "moved-here")
     (tmp_path / "zażółć").write_text("not known to git yet")
-    assert changed(base, tmp_path) == {
+    assert changed_files(base, tmp_path) == {
         Path(name) for name in ("added", "edited", "moved", "moved-here", "zażółć")
     }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from portal_launcher import changed
 from portal_launcher.changed import broken_by, changed_files
 from portal_launcher.layout import ROOT
 
@@ -58,7 +58,7 @@ def test_given_nothing_changed_then_no_tests() -> None:
 
 
 def test_given_changes_and_new_files_in_a_checkout_when_listed_then_both(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("checkout")
     who = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
@@ -69,5 +69,4 @@ def test_given_changes_and_new_files_in_a_checkout_when_listed_then_both(
     (folder / "changed.py").write_text("2\n")
     (folder / "gone.py").unlink()
     (folder / "new.py").write_text("1\n")
-    monkeypatch.setattr(changed, "ROOT", folder)
-    assert sorted(changed_files()) == ["changed.py", "gone.py", "new.py"]
+    assert changed_files(root=folder) == {Path("changed.py"), Path("gone.py"), Path("new.py")}

@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from portal_launcher.layout import ROOT
-from portal_launcher.proofs import MOVED
+from portal_launcher.proofs import usual_tests
 
 GATES: Final = "tests/gates"
 """They look at files, whatever imports them: pages, locks, contracts, planted bugs."""
 
 
-def changed_files() -> list[str]:
-    """List what differs from the last commit, new files included."""
-    listed = []
-    for arguments in (["diff", "--name-only", "HEAD"], ["ls-files", "--others", "--exclude-standard"]):
-        command = ["git", *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
-        listed += done.stdout.splitlines()
-    return listed
+def changed_files(base: str = "HEAD", root: Path = ROOT) -> set[Path]:
+    """Return the files that differ from a commit, by old and new names, and those that git does not know."""
+    found = set[Path]()
+    for command in (
+        ["git", "diff", "--name-only", "--no-renames", "-z", base],
+        ["git", "ls-files", "--others", "--exclude-standard", "-z"],
+    ):
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)  # noqa: S603
+        found |= {Path(name) for name in done.stdout.split("\0") if name}
+    return found
 
 
-def broken_by(changed: Iterable[str]) -> list[str]:
+def broken_by(changed: Iterable[str | Path]) -> list[str]:
     """Return the test files that import something changed, directly or not; gates may break of anything."""
     files = [PurePosixPath(file) for file in changed]
     touched = set(files) | {beside for file in files if file.suffix != ".py" for beside in neighbours(file)}
     broken = downstream({name for file in touched if (name := module(file))})
     return [
         str(test)
-        for test in sorted(all_tests())
+        for test in usual_tests()
+        if not test.is_relative_to(GATES)
         if not touched.isdisjoint(local(test)) or not broken.isdisjoint(imported(test))
     ]
 
@@ -55,23 +58,12 @@ def downstream(modules: set[str]) -> set[str]:
     """Add every module that imports one of these, directly or not."""
     import grimp  # noqa: PLC0415  for this alone, and not among what `./portal up` needs
 
-    packages = sorted(
-        {folder.parent.name for folder in ROOT.glob("*/*/src/*/__init__.py") if "." not in folder.parent.name}
-    )
-    graph = grimp.build_graph(*packages, cache_dir=None)
+    packages = {file.parent.name for file in ROOT.glob("*/*/src/*/__init__.py")}
+    graph = grimp.build_graph(*sorted(packages), cache_dir=None)
     found = set(modules)
     for name in modules & graph.modules:
         found |= graph.find_downstream_modules(name)
     return found
-
-
-def all_tests() -> Iterator[PurePosixPath]:
-    """Yield the test files of the usual run outside the gates."""
-    for folder in ("services", "shared", "tools", "tests"):
-        for file in (ROOT / folder).rglob("test_*.py"):
-            path = str(file.relative_to(ROOT))
-            if not path.startswith((*MOVED, GATES)):
-                yield PurePosixPath(path)
 
 
 @cache

@@ -15,10 +15,9 @@ from typing import Final
 
 from portal_launcher.changed import GATES, broken_by, changed_files
 from portal_launcher.layout import ROOT
-from portal_launcher.proofs import MOVED, PROOFS
+from portal_launcher.proofs import FOLDERS, MOVED, PROOFS, usual_tests
 from portal_launcher.suite import Check, Part, Suite
 
-FOLDERS: Final = ("services", "shared", "tools", "tests")
 BIN: Final = Path(sys.executable).parent
 
 LONGEST: Final = ("tests/e2e", "shared/eventstore/tests", "tools/launcher/tests")
@@ -108,12 +107,7 @@ def static_gates() -> list[Check]:
 
 def usual_folders() -> list[str]:
     """List the folders of the usual run, the longest first; each is a process."""
-    found = {
-        str(file.parent.relative_to(ROOT))
-        for folder in FOLDERS
-        for file in (ROOT / folder).rglob("test_*.py")
-        if not str(file.relative_to(ROOT)).startswith(MOVED)
-    }
+    found = {str(file.parent) for file in usual_tests()}
     return [*LONGEST, *sorted(found - set(LONGEST))]
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Final
+
+from portal_launcher.layout import ROOT
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,16 @@ PROOFS: Final[Mapping[str, Proof]] = types.MappingProxyType(
 
 MOVED: Final = tuple(sorted(path for proof in PROOFS.values() for path in proof.tests))
 """What `./portal test` leaves out: folders and files."""
+
+FOLDERS: Final = ("services", "shared", "tools", "tests")
+"""Where tests lie."""
+
+
+def usual_tests() -> list[PurePosixPath]:
+    """List the files of tests that `./portal test` runs."""
+    found = [
+        PurePosixPath(file.relative_to(ROOT))
+        for folder in FOLDERS
+        for file in (ROOT / folder).rglob("test_*.py")
+    ]
+    return sorted(file for file in found if not any(file.is_relative_to(moved) for moved in MOVED))
